@@ -1,0 +1,220 @@
+"""events.jsonl, read: each line becomes an event or a note that says what is wrong with it."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from store.errors import NokchartError
+from store.event import TYPE_OF_KIND, event_key
+from store.text import clean_json, clean_text, load_json
+
+# A broadcast is not longer than a month; a time beyond that is a mistake, and would make a series of millions of rows.
+MAX_T_MS = 30 * 86_400_000
+_MIN_T_MS = -86_400_000
+
+_NAMED_NOTES = 10
+_CHUNK_BYTES = 1 << 22
+
+# What COPY's text format gives a meaning, and what PostgreSQL cannot keep.
+_UNSAFE = re.compile("[\\\\\\x00-\\x1f\ud800-\udfff]")
+
+
+class EventsFileError(NokchartError):
+    """An events.jsonl cannot be used."""
+
+
+class Line(msgspec.Struct, gc=False):
+    """One line as it is written; keys beyond these are ignored."""
+
+    type: str
+    t_ms: int
+    user: str | None = None
+    text: str | None = None
+    user_id: str | None = None
+    amount: int | None = None
+    received_at: datetime | None = None
+    sent_at: datetime | None = None
+    hidden: bool = False
+    extra: msgspec.Raw | None = None
+
+
+@dataclass
+class Notes:
+    """What was wrong with a file, for the user and for report.json."""
+
+    lines: int = 0
+    used: int = 0
+    broken: int = 0
+    """Lines that are no event."""
+    blank: int = 0
+    repeated: int = 0
+    """Events that the file has more than once; one of each is used."""
+    out_of_order: int = 0
+    """Lines that are earlier than the one before them; they are put in order."""
+    named: list[str] = field(default_factory=list)
+    """The first ten broken lines, each with its number and what is wrong."""
+
+    ignored_fields: int = 0
+    """Fields that could not be understood in lines that are used without them."""
+
+    def broke(self, number: int, reason: str) -> None:
+        """Counts a broken line, and names it while few are."""
+        self.broken += 1
+        if len(self.named) < _NAMED_NOTES:
+            self.named.append(f"line {number}: {reason}")
+
+
+    def ignored(self, number: int, reason: str) -> None:
+        """Counts a field that is left out, and names its line while few are."""
+        self.ignored_fields += 1
+        if len(self.named) < _NAMED_NOTES:
+            self.named.append(f"line {number}: {reason}")
+
+
+def read_lines(path: Path, notes: Notes) -> Iterator[list[Line]]:
+    """The sound lines of an events.jsonl in blocks of some thousand; what is not sound is noted.
+
+    Memory does not grow with the file. EventsFileError where it is missing or cannot be read.
+    """
+    decoder = msgspec.json.Decoder(Line)
+    number = 0
+    newest = _MIN_T_MS
+    try:
+        with path.open("rb") as file:
+            if file.read(3) != b"\xef\xbb\xbf":
+                file.seek(0)
+            while raw := file.readlines(_CHUNK_BYTES):
+                try:
+                    lines = decoder.decode_lines(b"".join(raw))
+                    sound = len(lines) == len(raw) and all(_MIN_T_MS <= line.t_ms <= MAX_T_MS for line in lines)
+                except (msgspec.DecodeError, UnicodeDecodeError):
+                    sound = False
+                if not sound:
+                    lines = list(_one_by_one(decoder, raw, number, notes))
+                number += len(raw)
+                for line in lines:
+                    if line.t_ms < newest:
+                        notes.out_of_order += 1
+                    else:
+                        newest = line.t_ms
+                notes.lines = number
+                notes.used += len(lines)
+                if lines:
+                    yield lines
+    except FileNotFoundError as error:
+        raise EventsFileError(f"{path} does not exist.") from error
+    except OSError as error:
+        raise EventsFileError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+class CopyRows:
+    """Makes rows for the query copy_events out of lines. The hot path: a broadcast has a million of them."""
+
+    def __init__(self, opened_ms: int, broadcast_id: int | str, *, keep_extra: bool) -> None:
+        """`opened_ms`: second 0, ms since 1970. Without `keep_extra` only what names the message is read of it."""
+        self._opened_ms = opened_ms
+        self._broadcast_id = broadcast_id
+        self._keep_extra = keep_extra
+        self._second = -1
+        self._clock = ""
+
+    def row(self, line: Line) -> str:
+        """`line` in COPY's text format, with its newline."""
+        ts_ms = self._opened_ms + line.t_ms
+        second, fraction = divmod(ts_ms, 1000)
+        if second != self._second:
+            # Formatting a time costs more than the rest of the row, and most rows share their second with the last one.
+            self._second = second
+            self._clock = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%d %H:%M:%S")
+        user, text, author = line.user, line.text, line.user_id
+        if author is None:
+            author = user  # files of the old tool have no ids
+        if _UNSAFE.search(f"{author}{user}{text}"):
+            author, user, text = (value if value is None else clean_text(value) for value in (author, user, text))
+            names = "\t".join(_NULL if value is None else _escaped(value) for value in (author, user, text))
+        else:
+            names = "\t".join(_NULL if value is None else value for value in (author, user, text))
+        code = TYPE_OF_KIND.get(line.type)
+        kind, extra, donation_id = ("other" if code is None else line.type), _NULL, None
+        if line.extra is not None and (code != 1 or self._keep_extra):
+            known = load_json(bytes(line.extra))
+            if isinstance(known, dict):
+                code = code or known.get("type")
+                donation_id = known.get("donationId")
+                donation_id = None if donation_id is None else clean_text(str(donation_id))
+                extra = _escaped(clean_json(known)) if self._keep_extra else _NULL
+        key = event_key(code if isinstance(code, int) else 0, author, ts_ms, text, donation_id)
+        amount = line.amount if line.amount is not None and 0 <= line.amount < 2**31 else _NULL
+        received = _NULL if line.received_at is None else line.received_at.isoformat()
+        return (
+            f"{self._clock}.{fraction:03d}+00\t{self._broadcast_id}\t{kind}\t{key}\t{names}\t{amount}\t"
+            f"{line.hidden}\timport\t{received}\t{extra}\n"
+        )
+
+
+def _one_by_one(decoder: "msgspec.json.Decoder[Line]", raw: list[bytes], first: int, notes: Notes) -> Iterator[Line]:
+    """The sound lines among `raw`, of which the first is line `first` + 1; the others are noted."""
+    for number, data in enumerate(raw, first + 1):
+        if not data.strip():
+            notes.blank += 1
+            continue
+        try:
+            line = decoder.decode(data)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            mended = _mended(data, number, notes)
+            if mended is None:
+                continue
+            line = mended
+        if _MIN_T_MS <= line.t_ms <= MAX_T_MS:
+            yield line
+        else:
+            notes.broke(number, f"t_ms is {line.t_ms}, which is no time of a broadcast in milliseconds")
+
+
+def _mended(data: bytes, number: int, notes: Notes) -> Line | None:
+    """A line whose type and time are sound, without those of its other fields that are not."""
+    value = load_json(data)
+    if not isinstance(value, dict):
+        notes.broke(number, "not a JSON object" if value is not None else "not JSON")
+        return None
+    for name, kind in (("type", str), ("t_ms", int)):
+        if name not in value:
+            notes.broke(number, f"{name} is missing")
+            return None
+        try:
+            value[name] = msgspec.convert(value[name], kind)
+        except (msgspec.ValidationError, ValueError):
+            notes.broke(number, f"{name} is {'not a number of milliseconds' if name == 't_ms' else 'not a text'}")
+            return None
+    value.pop("extra", None)
+    for name, kind in _OPTIONAL.items():
+        if name in value:
+            try:
+                value[name] = msgspec.convert(value[name], kind)
+            except (msgspec.ValidationError, ValueError):
+                del value[name]
+                notes.ignored(number, f"{name} is not what it should be, and is left out")
+    return Line(**{name: value[name] for name in value if name in Line.__struct_fields__})
+
+
+_OPTIONAL: dict[str, Any] = {
+    "user": str | None,
+    "text": str | None,
+    "user_id": str | None,
+    "amount": int | None,
+    "received_at": datetime | None,
+    "sent_at": datetime | None,
+    "hidden": bool,
+}
+
+_NULL = "\\N"
+_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+
+
+def _escaped(text: str) -> str:
+    return text.translate(_ESCAPES)

@@ -1,0 +1,159 @@
+"""All files of a broadcast, in one go: from the database, or from a folder with an events.jsonl."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import sql
+from analytics.chart import draw_chart
+from analytics.event_lines import EventsFileError, Notes
+from analytics.events_file import write_events
+from analytics.folder import OutputError, broadcast_folder, write_json
+from analytics.language import Language
+from analytics.loading import find_opened_at, load_events
+from analytics.peaks import Peaks, PeakSettings, find_peaks, store_peaks, write_peaks
+from analytics.report import collection_report, made_report, parameters
+from analytics.series import Span, fill_series, read_series, write_series
+from analytics.session import SCRATCH_ID, Connection, analysis_session
+from analytics.subject import Subject, parse_time, read_collection_report
+from analytics.topics import find_topics, write_topics
+from store.database import Database
+
+
+@dataclass(frozen=True)
+class JobSettings:
+    """What the files depend on."""
+
+    peaks: PeakSettings = field(default_factory=PeakSettings)
+    rolling_sec: int = 600
+    language: Language = "ko"
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a job has made."""
+
+    folder: Path
+    files: list[Path]
+    peaks: Peaks
+    notes: Notes | None
+    """What was wrong with the folder's events.jsonl; None for a broadcast from the database."""
+
+
+def export_broadcast(database: Database, row: dict[str, Any], outdir: Path, settings: JobSettings) -> Made:
+    """Writes the folder of a broadcast (a row of the query find_broadcasts), and its peaks into the database.
+
+    Everything is of one moment, even while the broadcast is still being collected. OutputError where a file cannot be
+    written; what was there before stays.
+    """
+    begun_at = datetime.now(UTC)
+    subject = Subject.from_row(row)
+    folder = broadcast_folder(outdir, subject.opened_at, subject.streamer, subject.stream_id)
+    with analysis_session(database) as connection:
+        events = folder / "events.jsonl"
+        write_events(connection, events, subject.broadcast_id, subject.stream_id, subject.opened_at)
+        span = subject.span(connection)
+        collected = folder / "collection_report.json"
+        write_json(collected, collection_report(connection, subject, span, collected=True))
+        made = _make_files(connection, subject, span, folder, settings, [events, collected], "openDate", None)
+    # In a transaction of its own: a collector that changed the row meanwhile must not undo the whole analysis.
+    with database.connect() as connection_after:
+        store_peaks(connection_after, subject.broadcast_id, made.peaks)
+        connection_after.execute(
+            sql.query("mark_exported"), {"broadcast_id": subject.broadcast_id, "exported_at": begun_at}
+        )
+    return made
+
+
+def process_folder(database: Database, folder: Path, stream_id: str, settings: JobSettings) -> Made:
+    """Makes all other files of a folder from its events.jsonl. It leaves nothing in the database.
+
+    EventsFileError where the folder or the file is missing or holds no event; OutputError as above.
+    """
+    events = folder / "events.jsonl"
+    if not events.is_file():
+        raise EventsFileError(f"{folder} has no events.jsonl: give a folder that holds one.")
+    report = read_collection_report(folder)
+    opened_at = parse_time((report or {}).get("opened_at"))
+    opened_at_from = "collection_report.json"
+    if opened_at is None:
+        opened_at, opened_at_from = find_opened_at(events, stream_id)
+    subject = Subject.from_folder(folder, stream_id, opened_at, report)
+    with analysis_session(database, scratch=True) as connection:
+        notes = load_events(connection, events, SCRATCH_ID, opened_at)
+        _load_gaps(connection, report)
+        span = subject.span(connection)
+        others: list[Path] = []
+        if report is None or report.get("made_from") == "events.jsonl":
+            others = [folder / "collection_report.json"]
+            write_json(others[0], collection_report(connection, subject, span, collected=False))
+        return _make_files(connection, subject, span, folder, settings, others, opened_at_from, notes)
+
+
+def _make_files(
+    connection: Connection,
+    subject: Subject,
+    span: Span,
+    folder: Path,
+    settings: JobSettings,
+    files: list[Path],
+    opened_at_from: str,
+    notes: Notes | None,
+) -> Made:
+    """The part that is the same for both: series, peaks, topics, chart, and the report on all `files`."""
+    fill_series(connection, subject.broadcast_id, span, settings.rolling_sec)
+    peaks = find_peaks(connection, settings.peaks)
+    files += write_series(connection, folder, span, settings.rolling_sec)
+    write_peaks(folder / "peaks.json", subject.stream_id, peaks, settings.peaks)
+    write_topics(
+        folder / "topics.json", subject.stream_id, find_topics(connection, subject.broadcast_id, span)
+    )
+    try:
+        charts = draw_chart(
+            read_series(connection),
+            peaks.volume,
+            peaks.surge,
+            opened_at=subject.opened_at,
+            streamer=subject.streamer or subject.stream_id,
+            title=subject.title,
+            language=settings.language,
+            out=folder / "chart_chat_rate.png",
+            rolling_sec=settings.rolling_sec,
+        )
+    except OSError as error:
+        raise OutputError(
+            f"The chart in {folder} cannot be written ({error.strerror or error}): what was there before is unchanged."
+        ) from error
+    files += [folder / "peaks.json", folder / "topics.json", *charts]
+    report = made_report(
+        subject,
+        folder,
+        files,
+        peaks,
+        parameters(settings.peaks, settings.rolling_sec, settings.language),
+        opened_at_from=opened_at_from,
+        notes=notes,
+    )
+    write_json(folder / "report.json", report)
+    return Made(folder, [*files, folder / "report.json"], peaks, notes)
+
+
+def _load_gaps(connection: Connection, report: dict[str, Any] | None) -> None:
+    """The gaps that an earlier collection_report.json tells of, so that the series marks them again."""
+    gaps = (report or {}).get("gaps")
+    for gap in gaps if isinstance(gaps, list) else []:
+        if not isinstance(gap, dict):
+            continue
+        begin, end = parse_time(gap.get("from")), parse_time(gap.get("to"))
+        if begin is not None and end is not None and end >= begin:
+            connection.execute(
+                sql.query("insert_scratch_gap"),
+                {
+                    "broadcast_id": SCRATCH_ID,
+                    "from_ts": begin,
+                    "to_ts": end,
+                    "cause": str(gap.get("cause")),
+                    "repaired_at": end if gap.get("repaired") else None,
+                },
+            )

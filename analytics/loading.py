@@ -1,0 +1,101 @@
+"""Loads an events.jsonl into the session's `event` table, as fast as COPY goes."""
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from pathlib import Path
+from statistics import median_low
+
+import psycopg
+
+import sql
+from analytics.event_lines import CopyRows, EventsFileError, Line, Notes, read_lines
+from analytics.session import Connection
+from store.event import KST, require_aware
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+# So many lines tell when the broadcast opened; the median of a thousand is not moved by a few that are wrong.
+_SAMPLE_LINES = 1_000
+
+
+def load_events(
+    connection: Connection, path: Path, broadcast_id: int, opened_at: datetime, *, keep_extra: bool = False
+) -> Notes:
+    """Loads the sound lines of `path`; second 0 is `opened_at`. Repeated events are loaded once.
+
+    One thread reads and digests while another has the database take in the block before: the time of a load is that of
+    the slower of the two. EventsFileError where the file holds no event at all.
+    """
+    notes = Notes()
+    opened_ms = (require_aware(opened_at) - _EPOCH) // timedelta(milliseconds=1)
+    rows = CopyRows(opened_ms, broadcast_id, keep_extra=keep_extra)
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="copy") as copier:
+        running: Future[int] | None = None
+        for block in read_lines(path, notes):
+            data = "".join([rows.row(line) for line in block]).encode()
+            if running is not None:
+                notes.repeated += running.result()
+            running = copier.submit(_copy_block, connection, data, len(block))
+        if running is not None:
+            notes.repeated += running.result()
+    if notes.used == 0:
+        detail = f" ({'; '.join(notes.named)})" if notes.named else ""
+        raise EventsFileError(f"{path} holds no event{detail}.")
+    connection.execute("ANALYZE event")
+    return notes
+
+
+def find_opened_at(path: Path, stream_id: str) -> tuple[datetime, str]:
+    """When the broadcast of an events.jsonl opened, and how that is known: from the exactest source there is."""
+    sample = list(islice(_lines(path), _SAMPLE_LINES))
+    sent = [_opened(line.sent_at, line) for line in sample if line.sent_at is not None]
+    if sent:
+        return median_low(sent), "sent_at"
+    if (opened_at := _opened_from_name(stream_id)) is not None:
+        return opened_at, "stream_id"
+    received = [_opened(line.received_at, line) for line in sample if line.received_at is not None]
+    if received:
+        return median_low(received), "received_at"
+    return _EPOCH, "unknown"
+
+
+def _copy_block(connection: Connection, data: bytes, rows: int) -> int:
+    """Loads one block. Returns how many of its events were there already."""
+    try:
+        with connection.transaction(), connection.cursor() as cursor:
+            with cursor.copy(sql.query("copy_events")) as copy:
+                copy.write(data)
+            return 0
+    except psycopg.errors.UniqueViolation:
+        # Rare enough that the block is loaded again, the way that can leave out what is there.
+        with connection.transaction(), connection.cursor() as cursor:
+            cursor.execute(sql.query("create_incoming"))
+            cursor.execute("TRUNCATE incoming")
+            with cursor.copy(sql.query("copy_incoming")) as copy:
+                copy.write(data)
+            cursor.execute(sql.query("merge_incoming"))
+            return rows - cursor.rowcount
+
+
+def _lines(path: Path) -> Iterator[Line]:
+    blocks: Iterable[list[Line]] = read_lines(path, Notes())
+    for block in blocks:
+        yield from block
+
+
+def _opened(moment: datetime | None, line: Line) -> datetime:
+    assert moment is not None
+    aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    opened = aware.astimezone(UTC) - timedelta(milliseconds=line.t_ms)
+    return opened.replace(microsecond=opened.microsecond // 1000 * 1000)
+
+
+def _opened_from_name(stream_id: str) -> datetime | None:
+    try:
+        # The zone is known, and not in the text.
+        naive = datetime.strptime(stream_id[:15], "%Y%m%d-%H%M%S")  # noqa: DTZ007
+    except ValueError:
+        return None
+    return naive.replace(tzinfo=KST).astimezone(UTC)

@@ -1,0 +1,101 @@
+"""The peaks of a series: found by the functions in sql/schema/views/20_peaks.sql, and written as peaks.json."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import sql
+from analytics.folder import write_json
+from analytics.session import Connection
+
+# An editor's clip starts a little before the chat erupts: people write after they have seen.
+CLIP_LEAD_SEC = 20
+
+
+@dataclass(frozen=True)
+class PeakSettings:
+    """What counts as a peak; see docs/peaks.md."""
+
+    window_sec: int = 60
+    topk: int = 50
+    min_gap_sec: int = 120
+    false_alarms: float | None = 0.05
+    """How many windows may be called a peak by chance in a broadcast; None: every window may."""
+    surge_threshold: float = 8.0
+    surge_min_gap_sec: int = 60
+
+
+@dataclass(frozen=True)
+class Peaks:
+    """Both lists, best first. Each entry has the columns of `volume_peaks` and `surge_peaks`."""
+
+    volume: list[dict[str, Any]]
+    surge: list[dict[str, Any]]
+
+
+def find_peaks(connection: Connection, settings: PeakSettings) -> Peaks:
+    """The peaks of the session's series of one second."""
+    volume = connection.execute(
+        sql.query("find_volume_peaks"),
+        {
+            "window_sec": settings.window_sec,
+            "min_gap_sec": settings.min_gap_sec,
+            "topk": settings.topk,
+            "false_alarms": settings.false_alarms,
+        },
+    ).fetchall()
+    surge = connection.execute(
+        sql.query("find_surge_peaks"),
+        {
+            "min_gap_sec": settings.surge_min_gap_sec,
+            "topk": settings.topk,
+            "threshold": settings.surge_threshold,
+        },
+    ).fetchall()
+    return Peaks(volume, surge)
+
+
+def store_peaks(connection: Connection, broadcast_id: int, peaks: Peaks) -> None:
+    """Replaces the broadcast's rows in `peak`."""
+    connection.execute(sql.query("delete_peaks"), {"broadcast_id": broadcast_id})
+    with connection.cursor() as cursor:
+        for method, entries in (("volume", peaks.volume), ("surge", peaks.surge)):
+            cursor.executemany(
+                sql.query("insert_peak"),
+                [{**entry, "broadcast_id": broadcast_id, "method": method} for entry in entries],
+            )
+
+
+def write_peaks(path: Path, stream_id: str, peaks: Peaks, settings: PeakSettings) -> None:
+    """Writes peaks.json. OutputError where it cannot be written."""
+    write_json(
+        path,
+        {
+            "stream_id": stream_id,
+            "window_sec": settings.window_sec,
+            "peaks": [_for_people(entry) for entry in peaks.volume],
+            "surges": [_for_people(entry) for entry in peaks.surge],
+            "settings": asdict(settings),
+        },
+    )
+
+
+def clock_text(seconds: int) -> str:
+    """Seconds of broadcast time as HH:MM:SS; hours go on beyond 99."""
+    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+
+
+def _for_people(entry: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "start_sec": entry["start_sec"],
+        "end_sec": entry["end_sec"],
+        "value": entry["value"],
+        "rank": entry["rank"],
+        "start_time": clock_text(entry["start_sec"]),
+        "end_time": clock_text(entry["end_sec"]),
+        "onset_sec": entry["onset_sec"],
+        "clip_start_sec": max(0, entry["onset_sec"] - CLIP_LEAD_SEC),
+        "score": round(entry["score"], 3),
+        "in_gap": entry["in_gap"],
+        "reasons": entry["reasons"],
+    }

@@ -1,0 +1,137 @@
+"""The series of a broadcast: chats by the second, the minute and five minutes of broadcast time."""
+
+import csv
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import pandas as pd
+
+import sql
+from analytics.folder import complete_file
+from analytics.session import Connection
+from store.errors import NokchartError
+
+BUCKETS_SEC = (1, 60, 300)
+
+
+class SeriesError(NokchartError):
+    """A chat_ts file cannot be used."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """The part of time that a series covers."""
+
+    opened_at: datetime
+    """Second 0, aware."""
+    length_sec: int
+
+
+def fill_series(connection: Connection, broadcast_id: int, span: Span, rolling_sec: int) -> None:
+    """Computes the session's series of all widths from the session's events."""
+    for bucket_sec in BUCKETS_SEC:
+        connection.execute(
+            sql.query("fill_series"),
+            {
+                "bucket_sec": bucket_sec,
+                "broadcast_id": broadcast_id,
+                "opened_at": span.opened_at,
+                "length_sec": span.length_sec,
+                "rolling_buckets": max(1, rolling_sec // bucket_sec),
+            },
+        )
+    connection.execute("ANALYZE series")
+
+
+def write_series(connection: Connection, folder: Path, span: Span, rolling_sec: int) -> list[Path]:
+    """Writes chat_ts_1s.csv, chat_ts_60s.csv and chat_ts_300s.csv. OutputError where they cannot be written."""
+    # Rows start at opened_at plus whole seconds: its fraction, if it has one, is in every row.
+    clock = 'YYYY-MM-DD"T"HH24:MI:SS' + (".MS" if span.opened_at.microsecond else "")
+    header = f"sec,chat_count,timestamp,chat_count_rolling_{rolling_sec}s,donation_count,chatters,viewers,in_gap\n"
+    written = []
+    for bucket_sec in BUCKETS_SEC:
+        path = folder / f"chat_ts_{bucket_sec}s.csv"
+        with complete_file(path) as file, connection.cursor() as cursor:
+            file.write(header.encode())
+            with cursor.copy(sql.query("copy_series"), {"bucket_sec": bucket_sec, "clock": clock}) as rows:
+                for block in rows:
+                    file.write(block)
+        written.append(path)
+    return written
+
+
+def read_series(connection: Connection, bucket_sec: int = 1) -> pd.DataFrame:
+    """The session's series of one width, one row a bucket: sec, chat_count, donation_count, viewers, in_gap."""
+    cursor = connection.execute(sql.query("read_series"), {"bucket_sec": bucket_sec})
+    rows = cursor.fetchall()
+    frame = pd.DataFrame(rows, columns=["sec", "chat_count", "donation_count", "viewers", "in_gap"])
+    return frame.astype({"sec": "int64", "chat_count": "float64", "viewers": "float64", "in_gap": "bool"})
+
+
+def load_series(connection: Connection, path: Path) -> tuple[pd.DataFrame, datetime | None]:
+    """Reads a chat_ts file back into the session's series, as rows of one second.
+
+    Returns the rows, and the clock time of second 0 where the file tells it. SeriesError, in one sentence, where the
+    file is missing, is empty, or lacks a column.
+    """
+    frame, opened_at = read_series_file(path)
+    known = frame.astype(object).where(frame.notna(), None)
+    start = opened_at or datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            sql.query("insert_series_row"),
+            [
+                {
+                    "bucket_sec": 1,
+                    "sec": row.sec,
+                    "ts": start + pd.Timedelta(seconds=row.sec),
+                    "chat_count": row.chat_count,
+                    "chatters": row.chatters,
+                    "in_gap": row.in_gap,
+                }
+                for row in known.itertuples()
+            ],
+        )
+    return frame, opened_at
+
+
+def read_series_file(path: Path) -> tuple[pd.DataFrame, datetime | None]:
+    """The rows of a chat_ts file, and the clock time of second 0 where it tells it. SeriesError as above."""
+    try:
+        frame = pd.read_csv(path, encoding="utf-8-sig", on_bad_lines="error")
+    except FileNotFoundError as error:
+        raise SeriesError(f"{path} does not exist: `nokchart build-ts` makes it.") from error
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, csv.Error) as error:
+        raise SeriesError(f"{path} is not a chat_ts file ({' '.join(str(error).split())}).") from error
+    except OSError as error:
+        raise SeriesError(f"{path} cannot be read: {error.strerror}.") from error
+    missing = [name for name in ("sec", "chat_count") if name not in frame.columns]
+    if missing:
+        raise SeriesError(f"{path} has no column {' and '.join(missing)}: it is not a chat_ts file.")
+    if frame.empty:
+        raise SeriesError(f"{path} has no rows.")
+    for name in ("sec", "chat_count", "donation_count", "chatters", "viewers"):
+        if name not in frame.columns:
+            frame[name] = float("nan")
+        numbers = pd.to_numeric(frame[name], errors="coerce")
+        wrong = numbers.isna() & frame[name].notna()
+        if wrong.any():
+            raise SeriesError(f"{path}, line {int(wrong.idxmax()) + 2}: {name} is not a number.")
+        frame[name] = numbers
+    if frame["sec"].isna().any() or (frame["sec"].diff().dropna() <= 0).any() or frame["sec"].iloc[0] < 0:
+        raise SeriesError(f"{path}: sec must be there in each line, and rise.")
+    frame["sec"] = frame["sec"].astype("int64")
+    gaps = frame["in_gap"] if "in_gap" in frame.columns else pd.Series(False, index=frame.index)
+    frame["in_gap"] = gaps.astype(str).str.lower().isin(["true", "t", "1"])
+    return frame, _second_zero(frame)
+
+
+def _second_zero(frame: pd.DataFrame) -> datetime | None:
+    if "timestamp" not in frame.columns:
+        return None
+    first = pd.to_datetime(frame["timestamp"].iloc[0], utc=True, errors="coerce")
+    if pd.isna(first):
+        return None
+    zero: datetime = (first - pd.Timedelta(seconds=int(frame["sec"].iloc[0]))).to_pydatetime()
+    return zero

@@ -1,0 +1,36 @@
+"""A database session in which one broadcast is analysed: its series lives there, and goes with the session."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+
+import sql
+from store.database import Database
+
+Connection = psycopg.Connection[dict[str, Any]]
+
+# The broadcast_id of a folder's events in the scratch tables: no real broadcast has it.
+SCRATCH_ID = 0
+
+
+@contextmanager
+def analysis_session(database: Database, *, scratch: bool = False) -> Iterator[Connection]:
+    """A connection with an empty series; with `scratch`, empty temporary twins of the tables that are read.
+
+    One transaction covers the whole analysis, so that everything in a folder is of the same moment; it is committed at
+    the end of the block, and undone when the block raises.
+    """
+    connection: Connection = database.connect(row_factory=dict_row)  # type: ignore[assignment]
+    try:
+        if not scratch:
+            connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        with connection.transaction():
+            if scratch:
+                connection.execute(sql.query("create_scratch").encode())
+            connection.execute(sql.query("create_series"))
+            yield connection
+    finally:
+        connection.close()

@@ -1,0 +1,81 @@
+"""What is analysed: one broadcast, from the database or from a folder."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+import sql
+from analytics.series import Span
+from analytics.session import SCRATCH_ID, Connection
+
+_REPORT = "collection_report.json"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A broadcast, as far as it is known. Times are aware."""
+
+    broadcast_id: int
+    stream_id: str
+    opened_at: datetime
+    channel_id: str | None = None
+    streamer: str | None = None
+    title: str | None = None
+    category: str | None = None
+    closed_at: datetime | None = None
+    close_cause: str | None = None
+
+    @staticmethod
+    def from_row(row: dict[str, Any]) -> "Subject":
+        """Of a row of the query find_broadcasts."""
+        return Subject(**row)
+
+    @staticmethod
+    def from_folder(folder: Path, stream_id: str, opened_at: datetime, report: dict[str, Any] | None) -> "Subject":
+        """Of a folder: what its collection_report.json tells, else what its name does."""
+        known = report or {}
+        name = folder.resolve().name
+        named = name.removesuffix(f"_{stream_id}")
+        return Subject(
+            SCRATCH_ID,
+            stream_id,
+            opened_at,
+            channel_id=_text(known.get("channel_id")),
+            streamer=_text(known.get("streamer")) or (named if named != name else stream_id),
+            title=_text(known.get("title")),
+            category=_text(known.get("category")),
+            closed_at=parse_time(known.get("closed_at")),
+            close_cause=_text(known.get("close_cause")),
+        )
+
+    def span(self, connection: Connection) -> Span:
+        """From second 0 to the end of the broadcast, or to its last message where that is later or all that is known."""
+        row = connection.execute(sql.query("event_span"), {"broadcast_id": self.broadcast_id}).fetchone()
+        ends = [moment for moment in (self.closed_at, row["last_ts"] if row else None) if moment is not None]
+        whole = max((int((end - self.opened_at) // timedelta(seconds=1)) for end in ends), default=0)
+        return Span(self.opened_at, max(1, whole + 1))
+
+
+def read_collection_report(folder: Path) -> dict[str, Any] | None:
+    """The folder's collection_report.json, or None where there is none that can be read."""
+    try:
+        report = orjson.loads((folder / _REPORT).read_bytes())
+    except (OSError, orjson.JSONDecodeError):
+        return None
+    return report if isinstance(report, dict) else None
+
+
+def parse_time(value: Any) -> datetime | None:
+    """An ISO 8601 time with a zone, as UTC; None for anything else."""
+    try:
+        moment = datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        return None
+    return None if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None

@@ -1,0 +1,48 @@
+"""What each segment of a broadcast was about: for now, the chats that most people wrote."""
+
+from pathlib import Path
+from typing import Any
+
+import sql
+from analytics.folder import write_json
+from analytics.peaks import clock_text
+from analytics.series import Span
+from analytics.session import Connection
+
+SEGMENT_SEC = 600
+SAMPLES = 5
+
+
+def find_topics(connection: Connection, broadcast_id: int, span: Span) -> list[dict[str, Any]]:
+    """One entry a segment of ten minutes, silent ones included: its place, and its sample chats."""
+    rows = connection.execute(
+        sql.query("sample_chats"),
+        {
+            "broadcast_id": broadcast_id,
+            "opened_at": span.opened_at,
+            "segment_sec": SEGMENT_SEC,
+            "samples": SAMPLES,
+        },
+    ).fetchall()
+    segments: list[dict[str, Any]] = []
+    for start in range(0, span.length_sec, SEGMENT_SEC):
+        end = min(start + SEGMENT_SEC, span.length_sec)
+        segments.append(
+            {
+                "start_sec": start,
+                "end_sec": end,
+                "start_time": clock_text(start),
+                "end_time": clock_text(end),
+                "sample_chats": [
+                    {"text": row["text"], "chatters": row["chatters"]}
+                    for row in rows
+                    if row["segment"] == start // SEGMENT_SEC
+                ],
+            }
+        )
+    return segments
+
+
+def write_topics(path: Path, stream_id: str, segments: list[dict[str, Any]]) -> None:
+    """Writes topics.json. OutputError where it cannot be written."""
+    write_json(path, {"stream_id": stream_id, "segment_sec": SEGMENT_SEC, "segments": segments})

@@ -1,0 +1,362 @@
+"""How well the peak functions find bursts that are known, and what they make of scenes built to mislead them.
+
+    python bench/peak_quality.py --dsn postgresql://... [--seeds 5]
+
+The broadcasts are made here, from numpy alone: Poisson chat whose base drifts by a factor of three both ways, with
+bursts of gain 2-9 that rise in 3 s and decay in 6-40 s. A gain is read the harder way unless said otherwise: a burst of
+gain 2 doubles the pace at its top (`times`); the other reading adds twice the base to it (`added`).
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import psycopg
+
+Counts = npt.NDArray[np.int64]
+Connection = psycopg.Connection[Any]
+
+THRESHOLD = 4.25  # sigmas that a surge needs which stands alone
+SURGE_GAP = 60  # seconds between the starts of two surges
+WINDOW, VOLUME_GAP, TOPK, FALSE_ALARMS = 60, 120, 50, 0.5
+RATES = (0.5, 1.0, 3.0, 12.0, 25.0)  # chats per second
+SHAPES = ((6, 40), (12, 70))  # hours, bursts
+FIRST_SEED = 90_000  # far from those the constants were chosen with
+TOLERANCE = 10  # seconds between a true onset and the one reported
+
+
+@dataclass(frozen=True)
+class Peak:
+    """One row of `volume_peaks` or `surge_peaks`."""
+
+    rank: int
+    start_sec: int
+    end_sec: int
+    value: int
+    onset_sec: int
+    score: float
+    in_gap: bool
+    reasons: list[str]
+
+
+def volume(
+    connection: Connection,
+    counts: Sequence[int] | Counts,
+    in_gap: Sequence[bool] | None = None,
+    *,
+    window_sec: int = WINDOW,
+    min_gap_sec: int = VOLUME_GAP,
+    topk: int = TOPK,
+    false_alarms: float | None = FALSE_ALARMS,
+) -> list[Peak]:
+    rows = connection.execute(
+        "SELECT * FROM volume_peaks(%s::int[], %s::boolean[], %s, %s, %s, %s)",
+        (_ints(counts), _bools(in_gap), window_sec, min_gap_sec, topk, false_alarms),
+    ).fetchall()
+    return [Peak(*row[:8]) for row in rows]
+
+
+def surges(
+    connection: Connection,
+    counts: Sequence[int] | Counts,
+    in_gap: Sequence[bool] | None = None,
+    crowd: Sequence[int] | Counts | None = None,
+    *,
+    min_gap_sec: int = SURGE_GAP,
+    topk: int = 400,
+    threshold: float = THRESHOLD,
+) -> list[Peak]:
+    rows = connection.execute(
+        "SELECT * FROM surge_peaks(%s::int[], %s::boolean[], %s::int[], %s, %s, %s)",
+        (_ints(counts), _bools(in_gap), None if crowd is None else _ints(crowd), min_gap_sec, topk, threshold),
+    ).fetchall()
+    return [Peak(*row[:8]) for row in rows]
+
+
+def _ints(values: Sequence[int] | Counts) -> list[int]:
+    return [int(value) for value in values]
+
+
+def _bools(values: Sequence[bool] | None) -> list[bool] | None:
+    return None if values is None else [bool(value) for value in values]
+
+
+# ---------------------------------------------------------------------------------------------------- broadcasts
+
+
+def drifting_base(rate: float, seconds: int, rng: np.random.Generator) -> npt.NDArray[np.float64]:
+    """Chats per second between rate / 3 and rate * 3: a slow wave, or a walk from knot to knot of ten minutes."""
+    if rng.random() < 0.5:
+        period = rng.uniform(2, 6) * 3600
+        exponent = np.sin(2 * np.pi * (np.arange(seconds) / period + rng.random()))
+    else:
+        knots = np.cumsum(rng.normal(0, 0.3, seconds // 600 + 2)) + rng.uniform(-1, 1)
+        folded = np.abs((knots + 1) % 4 - 2) - 1  # a walk that turns back at -1 and 1
+        exponent = np.interp(np.arange(seconds), 600 * np.arange(len(folded)), folded)
+    return np.asarray(rate * 3.0**exponent, dtype=np.float64)
+
+
+def burst(seconds: int, onset: float, decay_sec: float, rise_sec: float = 3.0) -> npt.NDArray[np.float64]:
+    """From 0 to 1 in `rise_sec` from the onset on, then an exponential decay."""
+    age = np.arange(seconds) + 0.5 - onset
+    return np.where(age < 0, 0, np.where(age < rise_sec, age / rise_sec, np.exp(-np.maximum(age - rise_sec, 0) / decay_sec)))
+
+
+def make_broadcast(
+    rate: float, hours: float, bursts: int, seed: int, *, added: bool = False, apart_sec: int = 90
+) -> tuple[Counts, Counts]:
+    """Counts per second, and the true onsets: at least `apart_sec` apart, none in the first 5 minutes."""
+    rng = np.random.default_rng(seed)
+    seconds = int(hours * 3600)
+    pace = drifting_base(rate, seconds, rng)
+    free = seconds - 300 - 120 - apart_sec * bursts
+    onsets = (300 + np.sort(rng.uniform(0, free, bursts)) + apart_sec * np.arange(bursts)).astype(np.int64)
+    gains = np.ones(seconds)
+    for onset in onsets:
+        gain = rng.uniform(2, 9)
+        gains += (gain if added else gain - 1) * burst(seconds, float(onset), rng.uniform(6, 40))
+    return rng.poisson(pace * gains), onsets
+
+
+def matches(found: Sequence[int], onsets: Counts) -> list[int]:
+    """Signed errors, in seconds, of the reported onsets that meet a true one not met before."""
+    left = [int(onset) for onset in onsets]
+    errors = []
+    for onset in found:
+        nearest = min(left, key=lambda true: abs(true - onset), default=None)
+        if nearest is not None and abs(nearest - onset) <= TOLERANCE:
+            left.remove(nearest)
+            errors.append(onset - nearest)
+    return errors
+
+
+# ---------------------------------------------------------------------------------------------------- quality
+
+
+@dataclass
+class Quality:
+    """Sums over several broadcasts of one base rate."""
+
+    rate: float
+    bursts: int = 0
+    found: int = 0  # among the first N, N the number of bursts
+    hits: int = 0  # of those, true
+    listed: int = 0  # in the list as it is with the default threshold, at most N
+    listed_hits: int = 0
+    errors: list[int] = field(default_factory=list)
+    false_surges: list[int] = field(default_factory=list)  # for each broadcast of 6 h without a burst
+
+    @property
+    def precision(self) -> float:
+        return self.hits / max(self.found, 1)
+
+    @property
+    def recall(self) -> float:
+        return self.hits / max(self.bursts, 1)
+
+    def __str__(self) -> str:
+        error = np.abs(self.errors) if self.errors else np.zeros(1)
+        return (
+            f"{self.rate:5.1f}   {self.precision:.3f} / {self.recall:.3f}"
+            f"   {self.listed_hits / max(self.listed, 1):.3f} / {self.listed_hits / max(self.bursts, 1):.3f}"
+            f"   {np.median(error):4.0f} / {np.percentile(error, 95):2.0f}"
+            f"   {np.mean(self.false_surges or [0]):5.2f}, most {max(self.false_surges, default=0)}"
+        )
+
+
+Detector = Callable[[Counts, float], list[tuple[int, float]]]  # counts, threshold -> (onset, score), best first
+
+
+def detector(connection: Connection) -> Detector:
+    def detect(counts: Counts, threshold: float) -> list[tuple[int, float]]:
+        return [(peak.onset_sec, peak.score) for peak in surges(connection, counts, threshold=threshold)]
+
+    return detect
+
+
+def plain_z(counts: Counts, threshold: float) -> list[tuple[int, float]]:
+    """The baseline to beat: the next 10 s against the last 60 s, greedy with the same gap."""
+    total = np.concatenate([[0], np.cumsum(counts)])
+    starts = np.arange(60, len(counts) - 10)
+    usual = (total[starts] - total[starts - 60]) / 60
+    z = ((total[starts + 10] - total[starts]) - 10 * usual) / np.sqrt(np.maximum(10 * usual, 1))
+    taken: list[tuple[int, float]] = []
+    for index in np.argsort(-z, kind="stable"):
+        if z[index] <= threshold or len(taken) == 400:
+            break
+        if all(abs(int(starts[index]) - start) >= SURGE_GAP for start, _ in taken):
+            taken.append((int(starts[index]), float(z[index])))
+    return taken
+
+
+def evaluate(
+    connection: Connection | None,
+    rates: Sequence[float] = RATES,
+    seeds: int = 5,
+    shapes: Sequence[tuple[float, int]] = SHAPES,
+    *,
+    added: bool = False,
+) -> list[Quality]:
+    """Quality by base rate; without a connection, that of the plain z."""
+    detect = plain_z if connection is None else detector(connection)
+    results = []
+    for rate in rates:
+        quality = Quality(rate)
+        for seed in range(FIRST_SEED, FIRST_SEED + seeds):
+            for hours, bursts in shapes:
+                counts, onsets = make_broadcast(rate, hours, bursts, seed, added=added)
+                ranked = detect(counts, 0.0)[:bursts]
+                errors = matches([onset for onset, _ in ranked], onsets)
+                listed = detect(counts, THRESHOLD)[:bursts]
+                quality.bursts += bursts
+                quality.found += len(ranked)
+                quality.hits += len(errors)
+                quality.errors += errors
+                quality.listed += len(listed)
+                quality.listed_hits += len(matches([onset for onset, _ in listed], onsets))
+            quiet, _ = make_broadcast(rate, 6, 0, seed + 500_000)
+            quality.false_surges.append(len(detect(quiet, THRESHOLD)))
+        results.append(quality)
+    return results
+
+
+# ---------------------------------------------------------------------------------------------------- scenes
+
+
+@dataclass
+class Scene:
+    """A broadcast of an hour or so made to mislead, and what an editor would want of it."""
+
+    name: str
+    counts: Counts
+    wanted: list[int]  # onsets: each to be found once
+    allowed: list[tuple[int, int]] = field(default_factory=list)  # where a surge is no mistake either
+    in_gap: list[bool] | None = None
+    crowd: Counts | None = None
+    min_gap_sec: int = SURGE_GAP
+
+    def judge(self, found: list[Peak]) -> bool:
+        onsets = [peak.onset_sec for peak in found]
+        met = len(matches(onsets, np.array(self.wanted, dtype=np.int64)))
+        stray = sum(
+            all(abs(onset - wanted) > TOLERANCE for wanted in self.wanted)
+            and not any(low <= onset <= high for low, high in self.allowed)
+            for onset in onsets
+        )
+        return met == len(self.wanted) and stray == 0 and len(onsets) <= len(self.wanted) + len(self.allowed)
+
+
+def crowd_of(seconds: int, events: Sequence[tuple[int, int]]) -> tuple[Counts, Counts, Counts]:
+    """Of (second, user) pairs: chats, distinct chatters, and chats without the loudest chatter of each half minute."""
+    chats, chatters, crowd = (np.zeros(seconds, dtype=np.int64) for _ in range(3))
+    by_slot: dict[int, dict[int, int]] = {}
+    for second, user in events:
+        chats[second] += 1
+        slot = by_slot.setdefault(second // 30, {})
+        slot[user] = slot.get(user, 0) + 1
+    loudest = {slot: max(users, key=lambda user: (users[user], user)) for slot, users in by_slot.items()}
+    for second, user in events:
+        crowd[second] += loudest[second // 30] != user
+    for second, _ in set(events):
+        chatters[second] += 1
+    return chats, chatters, crowd
+
+
+def scenes(rate: float, seed: int) -> list[Scene]:
+    rng = np.random.default_rng(seed)
+    hour = np.full(3600, rate)
+
+    def chat(pace: npt.NDArray[np.float64]) -> Counts:
+        return rng.poisson(pace)
+
+    def bursts(*onsets: int, gain: float = 8, decay_sec: float = 12) -> npt.NDArray[np.float64]:
+        return np.asarray(rate * (1 + sum((gain - 1) * burst(3600, onset, decay_sec) for onset in onsets)))
+
+    second = np.arange(3600)
+    gap = (second >= 1800) & (second < 2100)
+    silent = np.where(second < 600, 0, hour)
+    raid = np.where(second < 1800, hour, 4 * hour)
+    plateau = np.where((second >= 1800) & (second < 2400), 5 * hour, hour)
+    dip = np.where((second >= 1800) & (second < 1860), 0, hour)
+    ramp = rate * 5 ** np.clip((second - 900) / 1800, 0, 1)
+    lifted = np.where(gap, 0, np.where(second >= 2100, 3 * hour, hour))
+
+    events = [(int(s), int(u)) for s, n in enumerate(chat(hour)) for u in rng.integers(1, 300, n)]
+    flood = [(s, 0) for s in range(1800, 1860) for _ in range(5)]
+    chats, chatters, crowd = crowd_of(3600, events + flood)
+    return [
+        Scene("nothing but chat", chat(hour), []),
+        Scene("one burst", chat(bursts(1800)), [1800]),
+        Scene("raid that lifts the base x4 for good", chat(raid), [1800]),
+        Scene("plateau x5 of 10 min", chat(plateau), [1800]),
+        Scene("slow ramp x5 in 30 min", chat(ramp), []),
+        Scene("double burst 40 s apart", chat(bursts(1800, 1840)), [1800], [(1830, 1850)]),
+        Scene("the same, surges 30 s apart", chat(bursts(1800, 1840)), [1800, 1840], min_gap_sec=30),
+        Scene("double burst 90 s apart", chat(bursts(1800, 1890)), [1800, 1890]),
+        Scene("silence before the start", chat(silent), []),
+        Scene("minute of silence, then as before", chat(dip), []),
+        Scene("gap of 5 min, then as before", chat(np.where(gap, 0, hour)), [], in_gap=list(gap)),
+        Scene("gap of 5 min, then x3", chat(lifted), [], in_gap=list(gap)),
+        Scene("copypasta of one, 5/s for 60 s: crowd", chats, [], crowd=crowd),
+        Scene("copypasta of one: chatters a second", chats, [], crowd=chatters),
+    ]
+
+
+def judge_scenes(connection: Connection, rates: Sequence[float], seeds: int) -> dict[str, list[tuple[bool, list[Peak]]]]:
+    """By scene: whether what was found is what was wanted, and what was found; all rates and seeds together."""
+    results: dict[str, list[tuple[bool, list[Peak]]]] = {}
+    for rate in rates:
+        for seed in range(FIRST_SEED, FIRST_SEED + seeds):
+            for scene in scenes(rate, seed):
+                found = surges(connection, scene.counts, scene.in_gap, scene.crowd, min_gap_sec=scene.min_gap_sec)
+                results.setdefault(scene.name, []).append((scene.judge(found), found))
+    return results
+
+
+def loudest_bursts(connection: Connection, rate: float, seed: int) -> tuple[int, int, int]:
+    """Of 70 bursts in 12 h on a steady base: how many are clear, how many of those are volume peaks, peaks in all."""
+    rng = np.random.default_rng(seed)
+    onsets = 300 + 600 * np.arange(70) + rng.integers(0, 300, 70)
+    gains, decays = rng.uniform(2, 9, 70), rng.uniform(6, 40, 70)
+    shape = sum((g - 1) * burst(43_200, float(o), d) for o, g, d in zip(onsets, gains, decays, strict=True))
+    peaks = volume(connection, rng.poisson(rate * (1 + shape)), topk=400)
+    clear = [int(o) for o, g, d in zip(onsets, gains, decays, strict=True) if (g - 1) * d > 60]
+    found = sum(any(peak.start_sec - 5 <= onset <= peak.end_sec for peak in peaks) for onset in clear)
+    assert all(b.start_sec - a.start_sec >= VOLUME_GAP for a, b in pairwise(sorted(peaks, key=lambda p: p.start_sec)))
+    return len(clear), found, len(peaks)
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--dsn", required=True, help="a database in which the schema is installed")
+    arguments.add_argument("--seeds", type=int, default=5)
+    options = arguments.parse_args()
+    with psycopg.connect(options.dsn, autocommit=True) as connection:
+        head = "chats/s  first N: prec/rec   listed: prec/rec   onset error med/p95 s   false surges in 6 h"
+        for title, subject, added in (
+            ("surge_peaks, gain times the base (harder)", connection, False),
+            ("surge_peaks, gain added to the base", connection, True),
+            ("plain z, gain times the base", None, False),
+            ("plain z, gain added to the base", None, True),
+        ):
+            print(f"\n{title}\n{head}")
+            for quality in evaluate(subject, seeds=options.seeds, added=added):
+                print(quality)
+        print("\nscenes: as wanted, of all (0.5, 1, 3, 12 and 25 chats/s)")
+        for name, outcomes in judge_scenes(connection, RATES, options.seeds).items():
+            most = max(len(found) for _, found in outcomes)
+            print(f"{name:40} {sum(good for good, _ in outcomes)} of {len(outcomes)}, at most {most} surges")
+        print("\nvolume: bursts of 60 and more seconds' worth of extra chat, found among the peaks")
+        for rate in RATES:
+            clear, found, peaks = loudest_bursts(connection, rate, FIRST_SEED)
+            print(f"{rate:5.1f}   {found} of {clear} ({peaks} peaks)")
+
+
+if __name__ == "__main__":
+    main()

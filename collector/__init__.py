@@ -1,0 +1,1 @@
+"""The live side: watches channels, and turns what Chzzk sends into rows."""

@@ -1,0 +1,177 @@
+"""One channel: polls its status, and decides when a broadcast begins, when it is another one, and when it is over."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+
+from collector.backoff import Backoff
+from collector.broadcast import Broadcast
+from collector.chzzk.api import ChzzkApi, ChzzkUnavailable, LiveDetail, LiveStatus
+from collector.chzzk.chat import Heartbeat
+from collector.records import Statement
+from collector.writer import Writer
+from store.event import stream_id
+
+log = structlog.get_logger(__name__)
+
+# A single CLOSE is sometimes false; two in a row, one poll apart, are the end.
+_CLOSES_TO_END = 2
+
+
+@dataclass(frozen=True)
+class WatchSettings:
+    """How to watch. Times are seconds of real time."""
+
+    poll_interval_sec: float = 60.0
+    idle_timeout_sec: float = 1800.0
+    """After so long without a message the status is asked; only a CLOSE ends the broadcast then."""
+    resume: bool = True
+    """A restarted collector goes on from the last stored message; otherwise the time it was away is not looked at."""
+    heartbeat: Heartbeat = Heartbeat()
+    backoff: Callable[[], Backoff] = Backoff
+
+
+class ChannelWatch:
+    """Watches one channel until cancelled."""
+
+    def __init__(
+        self,
+        channel_id: str,
+        api: ChzzkApi,
+        writer: Writer,
+        settings: WatchSettings,
+        *,
+        newest_event: Callable[[str], Awaitable[int | None]],
+        on_ended: Callable[[str], Awaitable[None]],
+        first_poll_after: float = 0.0,
+    ) -> None:
+        self.channel_id = channel_id
+        self.broadcast: Broadcast | None = None
+        self.polled_at: float | None = None
+        """time.monotonic() of the last poll that got an answer."""
+        self._api = api
+        self._writer = writer
+        self._settings = settings
+        self._newest_event = newest_event
+        self._on_ended = on_ended
+        self._first_poll_after = first_poll_after
+        self._collecting: asyncio.Task[None] | None = None
+        self._closes = 0
+        self._closed_at: datetime | None = None  # when the first CLOSE of a row was seen
+        self._swept = False
+        self._name: str | None = None
+
+    async def run(self) -> None:
+        """Polls forever. When cancelled, the broadcast on air is left open: the next start goes on with it."""
+        next_poll = time.monotonic() + self._first_poll_after
+        try:
+            while True:
+                await asyncio.sleep(max(0.0, next_poll - time.monotonic()))
+                pause = await self._poll()
+                next_poll = max(next_poll + self._settings.poll_interval_sec, time.monotonic() + pause)
+        finally:
+            await self._stop_collecting()
+
+    async def _poll(self) -> float:
+        """One poll. Returns the seconds that must pass before the next, beyond the interval's own rhythm."""
+        if self._collecting is not None and self._collecting.done():
+            self._collecting.result()  # a broadcast's task never ends by itself: let its error be seen
+        try:
+            status = await self._api.live_status(self.channel_id)
+        except ChzzkUnavailable as error:
+            log.warning("poll failed", channel_id=self.channel_id, error=str(error))
+            return error.retry_after or 0.0
+        self.polled_at = time.monotonic()
+        if status.status == "OPEN":
+            self._closes = 0
+            await self._on_air(status)
+        elif status.status == "CLOSE":
+            await self._off_air(status)
+        # Anything else is unknown, and says nothing.
+        return 0.0
+
+    async def _on_air(self, status: LiveStatus) -> None:
+        current = self.broadcast
+        # Some versions of the answer have no open date; a new chat channel then hints at a new broadcast.
+        moved = current is not None and status.chat_channel_id not in (None, current.chat_channel_id)
+        opened_at = status.opened_at
+        if opened_at is None and (current is None or moved):
+            opened_at = (await self._detail()).opened_at
+        if current is not None and (opened_at is None or opened_at == current.opened_at):
+            await current.update(status)
+            return
+        if current is not None:
+            await self._end(status.answered_at, "replaced")
+        await self._start(status, opened_at or status.answered_at.replace(microsecond=0))
+
+    async def _off_air(self, status: LiveStatus) -> None:
+        self._closes += 1
+        if self._closes == 1:
+            self._closed_at = status.answered_at
+        idle = self.broadcast is not None and self.broadcast.idle_sec >= self._settings.idle_timeout_sec
+        if self._closes < _CLOSES_TO_END and not idle:
+            return
+        if self.broadcast is not None:
+            await self._end(self._closed_at or status.answered_at, "idle" if idle else "closed")
+        elif not self._swept:
+            await self._writer.put(Statement("close_abandoned", (self.channel_id, None)))
+        self._swept = True
+
+    async def _start(self, status: LiveStatus, opened_at: datetime) -> None:
+        known = await self._newest_event(stream_id(self.channel_id, opened_at)) if self._settings.resume else None
+        if self._name is None:
+            self._name = await self._find_name()
+        self.broadcast = Broadcast(
+            self._api,
+            self._writer,
+            self.channel_id,
+            opened_at,
+            status,
+            known_until_ms=known,
+            heartbeat=self._settings.heartbeat,
+            backoff=self._settings.backoff,
+        )
+        self._swept = True
+        log.info("on air", channel_id=self.channel_id, stream_id=self.broadcast.stream_id, streamer=self._name)
+        await self.broadcast.begin(self._name)
+        self._collecting = asyncio.create_task(self.broadcast.run(), name=f"broadcast {self.broadcast.stream_id}")
+
+    async def _end(self, closed_at: datetime, cause: str) -> None:
+        assert self.broadcast is not None
+        ended = self.broadcast
+        if cause != "replaced":
+            detail = await self._detail()
+            if detail.closed_at is not None and detail.opened_at in (None, ended.opened_at):
+                closed_at = detail.closed_at
+        await self._stop_collecting()
+        await ended.end(max(closed_at, ended.opened_at), cause)
+        self.broadcast = None
+        await self._writer.flush()
+        await self._on_ended(ended.stream_id)
+
+    async def _stop_collecting(self) -> None:
+        if self._collecting is None:
+            return
+        self._collecting.cancel()
+        await asyncio.wait({self._collecting})
+        task, self._collecting = self._collecting, None
+        if not task.cancelled() and (error := task.exception()) is not None:
+            raise error
+
+    async def _detail(self) -> LiveDetail:
+        try:
+            return await self._api.live_detail(self.channel_id)
+        except ChzzkUnavailable as error:
+            log.warning("detail failed", channel_id=self.channel_id, error=str(error))
+            return LiveDetail(None, None, None)
+
+    async def _find_name(self) -> str | None:
+        try:
+            return await self._api.channel_name(self.channel_id)
+        except ChzzkUnavailable:
+            return (await self._detail()).channel_name
+

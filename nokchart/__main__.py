@@ -1,0 +1,5 @@
+"""`python -m nokchart`."""
+
+from nokchart.cli import main
+
+main()

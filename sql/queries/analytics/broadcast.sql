@@ -1,0 +1,138 @@
+-- name: find_broadcasts
+-- Broadcasts that opened in [since, until), or the one called stream_id or numbered broadcast_id; NULL: no condition.
+SELECT
+    b.broadcast_id,
+    b.stream_id,
+    b.channel_id,
+    c.name AS streamer,
+    b.title,
+    b.category,
+    b.opened_at,
+    b.closed_at,
+    b.close_cause
+FROM broadcast AS b
+INNER JOIN channel AS c ON b.channel_id = c.channel_id
+WHERE
+    (%(stream_id)s::text IS NULL OR b.stream_id = %(stream_id)s)
+    AND (%(broadcast_id)s::integer IS NULL OR b.broadcast_id = %(broadcast_id)s)
+    AND (%(since)s::timestamptz IS NULL OR b.opened_at >= %(since)s)
+    AND (%(until)s::timestamptz IS NULL OR b.opened_at < %(until)s)
+    AND (NOT %(only_changed)s OR b.exported_at IS NULL OR b.exported_at < b.updated_at)
+    AND (NOT %(only_closed)s OR b.closed_at IS NOT NULL)
+ORDER BY b.opened_at, b.broadcast_id;
+
+-- name: event_span
+-- When the first and the last message of a broadcast were said; NULL where there is none.
+SELECT
+    min(ts) AS first_ts,
+    max(ts) AS last_ts
+FROM event
+WHERE broadcast_id = %(broadcast_id)s;
+
+-- name: event_totals
+-- How much of each kind a broadcast has.
+SELECT
+    kind,
+    count(*) AS events,
+    coalesce(sum(amount), 0) AS amount,
+    count(DISTINCT user_id) AS authors,
+    count(*) FILTER (WHERE hidden) AS hidden
+FROM event
+WHERE broadcast_id = %(broadcast_id)s
+GROUP BY kind
+ORDER BY kind;
+
+-- name: event_latency
+-- From Chzzk's time of a live message to its arrival, in seconds: median and 99th percentile.
+SELECT
+    percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(EPOCH FROM received_at - ts)::double precision) AS median_sec,
+    percentile_cont(0.99) WITHIN GROUP (ORDER BY extract(EPOCH FROM received_at - ts)::double precision) AS p99_sec
+FROM event
+WHERE broadcast_id = %(broadcast_id)s AND source = 'live' AND user_id IS NOT NULL;
+
+-- name: connections
+-- A broadcast's connections in order.
+SELECT
+    connected_at,
+    disconnected_at,
+    cause,
+    refilled
+FROM connection
+WHERE broadcast_id = %(broadcast_id)s
+ORDER BY connected_at;
+
+-- name: gaps
+-- A broadcast's gaps in order.
+SELECT
+    from_ts,
+    to_ts,
+    cause,
+    repaired_at
+FROM gap
+WHERE broadcast_id = %(broadcast_id)s
+ORDER BY from_ts;
+
+-- name: rejected_count
+-- How many items of a broadcast could not be understood.
+SELECT count(*) AS rejected
+FROM rejected_item
+WHERE broadcast_id = %(broadcast_id)s;
+
+-- name: all_events
+-- Every event of a broadcast in order of time, for its events.jsonl.
+SELECT
+    (extract(EPOCH FROM ts) * 1000)::bigint AS ts_ms,
+    kind,
+    nickname,
+    content,
+    amount,
+    user_id,
+    hidden,
+    source,
+    (extract(EPOCH FROM received_at) * 1000)::bigint AS received_ms,
+    extra::text AS extra
+FROM event
+WHERE broadcast_id = %(broadcast_id)s
+ORDER BY ts, event_key;
+
+-- name: sample_chats
+-- A few chats of each segment: those that most people wrote, so that one glance tells what the segment was about.
+WITH said AS (
+    SELECT
+        floor(extract(EPOCH FROM ts - %(opened_at)s::timestamptz) / %(segment_sec)s)::integer AS segment,
+        left(content, 200) AS text,
+        count(DISTINCT coalesce(user_id, nickname)) AS chatters,
+        min(ts) AS first_ts
+    FROM event
+    WHERE
+        broadcast_id = %(broadcast_id)s
+        AND kind = 'chat'
+        AND NOT hidden
+        AND content <> ''
+        AND ts >= %(opened_at)s::timestamptz
+    GROUP BY 1, 2
+),
+
+ranked AS (
+    SELECT
+        segment,
+        text,
+        chatters,
+        first_ts,
+        row_number() OVER (PARTITION BY segment ORDER BY chatters DESC, first_ts, text) AS place
+    FROM said
+)
+
+SELECT
+    segment,
+    text,
+    chatters
+FROM ranked
+WHERE place <= %(samples)s
+ORDER BY segment, place;
+
+-- name: mark_exported
+-- The broadcast's files are as new as its rows were when the job began.
+UPDATE broadcast
+SET exported_at = %(exported_at)s
+WHERE broadcast_id = %(broadcast_id)s;

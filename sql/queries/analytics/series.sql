@@ -1,0 +1,120 @@
+-- name: create_series
+-- The session's series: rows of 1, 60 and 300 s, cut from the broadcast's start.
+CREATE TEMP TABLE series (
+    bucket_sec integer NOT NULL,
+    sec integer NOT NULL, -- since opened_at
+    ts timestamptz NOT NULL, -- the same as a clock time
+    chat_count integer, -- NULL: nothing is known of these seconds, for they lie in a gap
+    rolling numeric, -- mean of chat_count over the buckets of the last rolling_sec, this one included
+    donation_count integer,
+    chatters integer, -- distinct authors of chats
+    viewers integer, -- mean of the samples in the bucket; NULL without one
+    in_gap boolean NOT NULL, -- part of the bucket was not collected
+    PRIMARY KEY (bucket_sec, sec)
+);
+
+-- name: fill_series
+-- One row a bucket from second 0 to the end, silent ones included.
+INSERT INTO series
+WITH counted AS (
+    SELECT
+        date_bin(make_interval(secs => %(bucket_sec)s), ts, %(opened_at)s::timestamptz) AS ts,
+        count(*) FILTER (WHERE kind = 'chat') AS chat_count,
+        count(*) FILTER (WHERE kind = 'donation') AS donation_count,
+        count(DISTINCT user_id) FILTER (WHERE kind = 'chat') AS chatters
+    FROM event
+    WHERE
+        broadcast_id = %(broadcast_id)s
+        AND ts >= %(opened_at)s::timestamptz
+        AND ts < %(opened_at)s::timestamptz + make_interval(secs => %(length_sec)s)
+    GROUP BY 1
+),
+
+watched AS (
+    SELECT
+        date_bin(make_interval(secs => %(bucket_sec)s), ts, %(opened_at)s::timestamptz) AS ts,
+        round(avg(viewers))::integer AS viewers
+    FROM viewer_sample
+    WHERE broadcast_id = %(broadcast_id)s
+    GROUP BY 1
+),
+
+missing AS (
+    SELECT from_ts, to_ts
+    FROM gap
+    WHERE broadcast_id = %(broadcast_id)s AND repaired_at IS NULL
+),
+
+buckets AS (
+    SELECT
+        sec,
+        %(opened_at)s::timestamptz + make_interval(secs => sec) AS ts,
+        EXISTS (
+            SELECT
+            FROM missing
+            WHERE
+                missing.from_ts < %(opened_at)s::timestamptz + make_interval(secs => sec + %(bucket_sec)s)
+                AND missing.to_ts > %(opened_at)s::timestamptz + make_interval(secs => sec)
+        ) AS in_gap
+    FROM generate_series(0, %(length_sec)s - 1, %(bucket_sec)s) AS sec
+),
+
+known AS (
+    SELECT
+        b.sec,
+        b.ts,
+        CASE WHEN b.in_gap THEN nullif(coalesce(c.chat_count, 0), 0) ELSE coalesce(c.chat_count, 0) END AS chat_count,
+        coalesce(c.donation_count, 0) AS donation_count,
+        coalesce(c.chatters, 0) AS chatters,
+        w.viewers,
+        b.in_gap
+    FROM buckets AS b
+    LEFT JOIN counted AS c ON b.ts = c.ts
+    LEFT JOIN watched AS w ON b.ts = w.ts
+)
+
+SELECT
+    %(bucket_sec)s,
+    sec,
+    ts,
+    chat_count,
+    round(avg(chat_count) OVER (ORDER BY sec ROWS BETWEEN %(rolling_buckets)s - 1 PRECEDING AND CURRENT ROW), 1),
+    donation_count,
+    chatters,
+    viewers,
+    in_gap
+FROM known;
+
+-- name: copy_series
+-- The rows of a chat_ts file; its header is written by the caller, who knows the name of the rolling column.
+COPY (
+    SELECT
+        sec,
+        chat_count,
+        to_char(ts AT TIME ZONE 'UTC', %(clock)s) || '+00:00' AS "timestamp",
+        rolling,
+        donation_count,
+        chatters,
+        viewers,
+        CASE WHEN in_gap THEN 'true' ELSE 'false' END AS in_gap
+    FROM series
+    WHERE bucket_sec = %(bucket_sec)s
+    ORDER BY sec
+) TO STDOUT (FORMAT csv);
+
+-- name: read_series
+-- The series of one width, for charts.
+SELECT
+    sec,
+    chat_count,
+    donation_count,
+    viewers,
+    in_gap
+FROM series
+WHERE bucket_sec = %(bucket_sec)s
+ORDER BY sec;
+
+-- name: insert_series_row
+-- One row of a chat_ts file that is read back.
+INSERT INTO series (bucket_sec, sec, ts, chat_count, chatters, in_gap)
+VALUES (%(bucket_sec)s, %(sec)s, %(ts)s, %(chat_count)s, %(chatters)s, %(in_gap)s);

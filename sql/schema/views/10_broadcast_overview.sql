@@ -1,0 +1,62 @@
+-- What people ask first of a broadcast, and its chat rate by the minute.
+
+CREATE OR REPLACE VIEW broadcast_overview AS
+SELECT
+    b.broadcast_id,
+    b.stream_id,
+    b.channel_id,
+    c.name AS streamer,
+    b.title,
+    b.category,
+    b.opened_at,
+    b.closed_at,
+    t.chats,
+    t.donations,
+    t.donation_amount,
+    t.chatters,
+    t.last_event_at,
+    coalesce(n.connections, 0) AS connections,
+    greatest(coalesce(n.connections, 0) - 1, 0) AS reconnects,
+    coalesce(g.missing_sec, 0) AS missing_sec,
+    extract(EPOCH FROM coalesce(b.closed_at, t.last_event_at, b.opened_at) - b.opened_at)::double precision AS duration_sec
+FROM broadcast AS b
+INNER JOIN channel AS c ON b.channel_id = c.channel_id
+LEFT JOIN LATERAL (
+    SELECT
+        count(*) FILTER (WHERE e.kind = 'chat') AS chats,
+        count(*) FILTER (WHERE e.kind = 'donation') AS donations,
+        coalesce(sum(e.amount) FILTER (WHERE e.kind = 'donation'), 0) AS donation_amount,
+        count(DISTINCT e.user_id) FILTER (WHERE e.kind = 'chat') AS chatters,
+        max(e.ts) AS last_event_at
+    FROM event AS e
+    WHERE e.broadcast_id = b.broadcast_id
+) AS t ON true
+LEFT JOIN LATERAL (
+    SELECT count(*) AS connections
+    FROM connection AS k
+    WHERE k.broadcast_id = b.broadcast_id
+) AS n ON true
+LEFT JOIN LATERAL (
+    SELECT extract(EPOCH FROM sum(p.to_ts - p.from_ts))::double precision AS missing_sec
+    FROM gap AS p
+    WHERE p.broadcast_id = b.broadcast_id AND p.repaired_at IS NULL
+) AS g ON true;
+
+COMMENT ON VIEW broadcast_overview IS
+'One row a broadcast: who, what, when, how much chat, how complete. missing_sec: seconds of gaps not repaired.';
+
+CREATE OR REPLACE VIEW chat_rate AS
+SELECT
+    b.stream_id,
+    c.name AS streamer,
+    r.broadcast_id,
+    r.bucket,
+    r.chat_count AS chats_per_minute,
+    r.chatters,
+    r.donation_count,
+    r.donation_amount
+FROM chat_60s AS r
+INNER JOIN broadcast AS b ON r.broadcast_id = b.broadcast_id
+INNER JOIN channel AS c ON b.channel_id = c.channel_id;
+
+COMMENT ON VIEW chat_rate IS 'Chats a minute of the wall clock, by broadcast; see broadcast_series for broadcast time.';

@@ -1,0 +1,1 @@
+"""The database: connections, editions, migrations, the embedded server, and the event type that both sides share."""

@@ -1,0 +1,125 @@
+"""Where the rows are: a server that was configured, or the embedded one, behind one door."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import psycopg
+from psycopg import conninfo, sql
+from sqlalchemy import Engine, create_engine
+from sqlalchemy.pool import NullPool
+
+from store.embedded import EmbeddedServer
+from store.errors import NokchartError
+from store.migrate import Edition, migrate
+
+# Any of these in the environment means that libpq has been told where the server is.
+_LIBPQ_PLACE = ("PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE")
+
+
+class DatabaseUnavailable(NokchartError):
+    """The database cannot be reached."""
+
+
+@dataclass(frozen=True)
+class Database:
+    """A database with NokChart's schema in it."""
+
+    parameters: dict[str, str]
+    """libpq connection parameters, complete: what the environment said is in them."""
+    edition: Edition
+
+    def connect(self, **options: Any) -> psycopg.Connection[tuple[Any, ...]]:
+        """A psycopg connection; `options` go to psycopg.connect. DatabaseUnavailable where there is no answer."""
+        return _connect(self.parameters, **options)
+
+    def engine(self) -> Engine:
+        """A SQLAlchemy engine, for pandas. It keeps no idle connections."""
+        return create_engine("postgresql+psycopg://", creator=self.connect, poolclass=NullPool)
+
+    def pool(self, size: int = 2) -> "asyncpg.Pool[asyncpg.Record]":
+        """An asyncpg pool of at most `size` connections, to be awaited or entered."""
+        known = self.parameters
+        return asyncpg.create_pool(
+            host=known.get("host") or known.get("hostaddr"),
+            port=int(known.get("port", 5432)),
+            user=known.get("user"),
+            password=known.get("password"),
+            database=known.get("dbname"),
+            ssl=known.get("sslmode", "prefer") if not known.get("host", "").startswith("/") else None,
+            min_size=1,
+            max_size=size,
+            # A statement that takes this long is a server that is gone; the writer tries again.
+            command_timeout=60,
+            server_settings={"application_name": "nokchart collector", "jit": "off"},
+        )
+
+
+@contextmanager
+def open_database(url: str | None, home: Path) -> Iterator[Database]:
+    """The database, migrated, for as long as the block runs.
+
+    `url` is a libpq URI or conninfo string; without one libpq's own environment (PGHOST, PGSERVICE, ..) decides, and
+    without that the embedded server under `home` is started, shared with other commands, and stopped with the last.
+
+    Raises DatabaseUnavailable, EmbeddedServerError or SchemaError, each with one sentence for the user.
+    """
+    if url or any(os.environ.get(name) for name in _LIBPQ_PLACE):
+        yield _prepare(url or "")
+    else:
+        with EmbeddedServer(home / "postgres") as server:
+            yield _prepare(server.dsn())
+
+
+@contextmanager
+def scratch_database(home: Path, name: str) -> Iterator[Database]:
+    """A new database `name` on the embedded server, dropped afterwards: what a demo writes never meets real rows."""
+    with EmbeddedServer(home / "postgres") as server:
+        drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+        with _connect(_parameters(server.dsn()), autocommit=True) as admin:
+            admin.execute(drop)
+            admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        try:
+            yield _prepare(server.dsn(name))
+        finally:
+            with _connect(_parameters(server.dsn()), autocommit=True) as admin:
+                admin.execute(drop)
+
+
+def _prepare(url: str) -> Database:
+    parameters = _parameters(url)
+    with _connect(parameters) as connection:
+        # The parameters as libpq resolved them, environment and service file included: asyncpg knows fewer of those.
+        resolved = {**parameters, **connection.info.get_parameters(), "port": str(connection.info.port)}
+        if connection.info.password:
+            resolved["password"] = connection.info.password
+        if connection.info.host:
+            resolved["host"] = connection.info.host
+        edition = migrate(connection)
+    return Database(resolved, edition)
+
+
+def _parameters(url: str) -> dict[str, str]:
+    try:
+        return {key: str(value) for key, value in conninfo.conninfo_to_dict(url).items()}
+    except psycopg.ProgrammingError as error:
+        raise DatabaseUnavailable(f"The database address is not understood ({_one_line(error)}).") from error
+
+
+def _connect(parameters: dict[str, str], **options: Any) -> psycopg.Connection[tuple[Any, ...]]:
+    settings = {"connect_timeout": "10", "application_name": "nokchart", **parameters}
+    try:
+        return psycopg.connect(**settings, **options)
+    except psycopg.OperationalError as error:
+        where = parameters.get("host") or os.environ.get("PGHOST") or "the default socket"
+        raise DatabaseUnavailable(
+            f"The database at {where} cannot be reached ({_one_line(error)}): start it, or correct database_url."
+        ) from error
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]

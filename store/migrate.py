@@ -1,0 +1,136 @@
+"""The schema: tables by version, views and policies by content, the right ones for the server's edition."""
+
+import hashlib
+from typing import Any, Literal
+
+import psycopg
+
+import sql
+from store.errors import NokchartError
+
+Edition = Literal["timescaledb", "postgresql"]
+
+# The newest revision under migrations/versions; a test holds the two together.
+HEAD = "0001"
+
+# Of two processes that start at once, one migrates and the other waits: any number will do, as long as it stays.
+_LOCK = 6_055_001
+
+_VIEWS: dict[Edition, tuple[str, ...]] = {
+    "timescaledb": ("views", "timescale_policies"),
+    "postgresql": ("plain", "views"),
+}
+
+
+class SchemaError(NokchartError):
+    """The database's schema cannot be used."""
+
+
+def migrate(connection: psycopg.Connection[tuple[Any, ...]]) -> Edition:
+    """Brings the schema to this version of NokChart, and says which edition the database is.
+
+    Safe when several processes start at once. SchemaError where the schema is newer than this program, or where the
+    user may not create it.
+    """
+    try:
+        if (edition := _current(connection)) is not None:
+            return edition
+        # Of the session, not of the transaction: alembic commits, and the views follow in another transaction. A process
+        # that dies in between leaves tables without the new views, which the next start sees and puts right.
+        connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
+        try:
+            return _current(connection) or _install(connection)
+        finally:
+            connection.rollback()
+            connection.execute("SELECT pg_advisory_unlock(%s)", (_LOCK,))
+            connection.commit()
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise SchemaError(
+            f"The database user may not set up NokChart's tables ({error.diag.message_primary}): "
+            "run `nokchart db migrate` once as the owner of the database."
+        ) from error
+
+
+def installed_version(connection: psycopg.Connection[tuple[Any, ...]]) -> str | None:
+    """The revision of the tables in the database, or None where there are none."""
+    row = connection.execute("SELECT to_regclass('alembic_version') IS NOT NULL").fetchone()
+    if row is None or not row[0]:
+        return None
+    version = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    return None if version is None else str(version[0])
+
+
+def run_schema(connection: Any, kind: str, only: str | None = None) -> None:
+    """Executes the files under sql/schema/`kind`, or the one called `only`, on a psycopg connection."""
+    for name, text in sql.schema_files(kind):
+        if only is None or name == only:
+            # Without parameters psycopg sends the file as it is: several statements, and % signs, are fine.
+            connection.execute(text.encode())
+
+
+def detect_edition(connection: psycopg.Connection[tuple[Any, ...]]) -> Edition:
+    """'timescaledb' where its continuous aggregates can be used, else 'postgresql'.
+
+    TimescaleDB under the Apache licence has no continuous aggregates: it counts as plain PostgreSQL.
+    """
+    available = connection.execute("SELECT 1 FROM pg_available_extensions WHERE name = 'timescaledb'").fetchone()
+    if available is None:
+        return "postgresql"
+    try:
+        with connection.transaction():
+            connection.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
+    except (psycopg.errors.InsufficientPrivilege, psycopg.errors.ObjectNotInPrerequisiteState):
+        # Not ours to create, or not preloaded by the server: without it NokChart works all the same.
+        return "postgresql"
+    licence = connection.execute("SELECT current_setting('timescaledb.license', true)").fetchone()
+    return "timescaledb" if licence is not None and licence[0] == "timescale" else "postgresql"
+
+
+def _current(connection: psycopg.Connection[tuple[Any, ...]]) -> Edition | None:
+    """The edition, where tables and definitions are already those of this program; None where there is work to do."""
+    version = installed_version(connection)
+    if version is None:
+        return None
+    if version > HEAD:
+        raise SchemaError(
+            f"The database's schema ({version}) is newer than this NokChart knows ({HEAD}): update NokChart, "
+            "or point database_url at another database."
+        )
+    if version < HEAD:
+        return None
+    row = connection.execute("SELECT edition, definitions FROM installation").fetchone()
+    if row is None or row[1] != _digest(row[0]):
+        return None
+    edition: Edition = row[0]
+    return edition
+
+
+def _install(connection: psycopg.Connection[tuple[Any, ...]]) -> Edition:
+    from store.migrations.runner import upgrade  # alembic takes half a second to import, and is needed once
+
+    if installed_version(connection) is None:
+        edition = detect_edition(connection)
+    else:
+        edition = _installed_edition(connection)
+    upgrade(connection, edition)
+    for kind in _VIEWS[edition]:
+        run_schema(connection, kind)
+    connection.execute("UPDATE installation SET definitions = %s", (_digest(edition),))
+    connection.commit()
+    return edition
+
+
+def _installed_edition(connection: psycopg.Connection[tuple[Any, ...]]) -> Edition:
+    row = connection.execute("SELECT edition FROM installation").fetchone()
+    if row is None:
+        raise SchemaError("The database's schema is incomplete (installation is empty): restore it from a backup.")
+    edition: Edition = row[0]
+    return edition
+
+
+def _digest(edition: Edition) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for kind in _VIEWS[edition]:
+        for name, text in sql.schema_files(kind):
+            digest.update(f"{name}\x00{text}\x00".encode())
+    return digest.hexdigest()

@@ -1,0 +1,1 @@
+"""Alembic's folder: each revision runs the files of the same number under sql/schema."""
