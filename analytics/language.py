@@ -47,6 +47,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "stats.per_minute": ("📈 분당 채팅: {rate:,.1f}개/분", "📈 Chats per minute: {rate:,.1f}"),
     "stats.reconnects": ("✅ 재연결: {count:,}회", "✅ Reconnects: {count:,}"),
     "stats.coverage": ("📡 수집률: {coverage}", "📡 Coverage: {coverage}"),
+    "stats.on_air": ("방송 중", "on air"),
     "stats.nothing": ("수집된 방송이 없습니다: {where}", "Nothing was collected: {where}"),
     # Units and names of days.
     "unit.count": ("{number}개", "{number}"),

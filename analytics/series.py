@@ -2,7 +2,7 @@
 
 import csv
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
@@ -76,23 +76,23 @@ def load_series(connection: Connection, path: Path) -> tuple[pd.DataFrame, datet
     file is missing, is empty, or lacks a column.
     """
     frame, opened_at = read_series_file(path)
-    known = frame.astype(object).where(frame.notna(), None)
-    start = opened_at or datetime.fromisoformat("1970-01-01T00:00:00+00:00")
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            sql.query("insert_series_row"),
-            [
-                {
-                    "bucket_sec": 1,
-                    "sec": row.sec,
-                    "ts": start + pd.Timedelta(seconds=row.sec),
-                    "chat_count": row.chat_count,
-                    "chatters": row.chatters,
-                    "in_gap": row.in_gap,
-                }
-                for row in known.itertuples()
-            ],
-        )
+    if len(frame) > 1 and frame["sec"].diff().min() > 1:
+        raise SeriesError(f"{path} has no row for each second: peaks are found in chat_ts_1s.csv.")
+    # A second that is left out had no chat.
+    whole = frame.set_index("sec").reindex(range(int(frame["sec"].iloc[-1]) + 1))
+    in_gap = whole["in_gap"].eq(True)
+    counts = whole["chat_count"].where(in_gap, whole["chat_count"].fillna(0))
+    start = opened_at or datetime(1970, 1, 1, tzinfo=UTC)
+    connection.execute(
+        sql.query("insert_series"),
+        {
+            "opened_at": start,
+            "sec": whole.index.tolist(),
+            "chat_count": _optional_ints(counts),
+            "chatters": _optional_ints(whole["chatters"]),
+            "in_gap": in_gap.tolist(),
+        },
+    )
     return frame, opened_at
 
 
@@ -135,3 +135,7 @@ def _second_zero(frame: pd.DataFrame) -> datetime | None:
         return None
     zero: datetime = (first - pd.Timedelta(seconds=int(frame["sec"].iloc[0]))).to_pydatetime()
     return zero
+
+
+def _optional_ints(values: "pd.Series[float]") -> list[int | None]:
+    return [None if pd.isna(value) else int(value) for value in values]

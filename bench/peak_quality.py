@@ -105,7 +105,9 @@ def drifting_base(rate: float, seconds: int, rng: np.random.Generator) -> npt.ND
 def burst(seconds: int, onset: float, decay_sec: float, rise_sec: float = 3.0) -> npt.NDArray[np.float64]:
     """From 0 to 1 in `rise_sec` from the onset on, then an exponential decay."""
     age = np.arange(seconds) + 0.5 - onset
-    return np.where(age < 0, 0, np.where(age < rise_sec, age / rise_sec, np.exp(-np.maximum(age - rise_sec, 0) / decay_sec)))
+    return np.where(
+        age < 0, 0, np.where(age < rise_sec, age / rise_sec, np.exp(-np.maximum(age - rise_sec, 0) / decay_sec))
+    )
 
 
 def make_broadcast(
@@ -308,7 +310,9 @@ def scenes(rate: float, seed: int) -> list[Scene]:
     ]
 
 
-def judge_scenes(connection: Connection, rates: Sequence[float], seeds: int) -> dict[str, list[tuple[bool, list[Peak]]]]:
+def judge_scenes(
+    connection: Connection, rates: Sequence[float], seeds: int
+) -> dict[str, list[tuple[bool, list[Peak]]]]:
     """By scene: whether what was found is what was wanted, and what was found; all rates and seeds together."""
     results: dict[str, list[tuple[bool, list[Peak]]]] = {}
     for rate in rates:

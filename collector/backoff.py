@@ -10,10 +10,13 @@ USEFUL_SEC = 60.0
 
 
 class Backoff:
-    """The delays of one thing that is tried again and again. `seconds()` draws from [0, limit), and the limit doubles."""
+    """The delays of one thing that is tried again and again: drawn from [0, limit), where the limit grows each time."""
 
-    def __init__(self, first: float = FIRST_SEC, cap: float = CAP_SEC, useful: float = USEFUL_SEC) -> None:
+    def __init__(
+        self, first: float = FIRST_SEC, cap: float = CAP_SEC, useful: float = USEFUL_SEC, factor: float = 2.0
+    ) -> None:
         self._first = first
+        self._factor = factor
         self._cap = cap
         self._useful = useful
         self._limit = first
@@ -21,7 +24,7 @@ class Backoff:
     def seconds(self) -> float:
         """How long to wait now, in seconds."""
         delay = random.uniform(0, self._limit)
-        self._limit = min(self._cap, self._limit * 2)
+        self._limit = min(self._cap, self._limit * self._factor)
         return delay
 
     def worked_for(self, seconds: float) -> None:

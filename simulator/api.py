@@ -228,7 +228,7 @@ def _live_fields(stage: Stage, request: web.Request) -> dict[str, Any] | None:
         "liveCategoryValue": airing.category,
         "livePollingStatusJson": _dumps(polling),
         "faultStatus": None,
-        "userAdultStatus": ("ADULT" if grown_up else "NOT_LOGIN_USER") if script.adult else None,
+        "userAdultStatus": "ADULT" if grown_up else "NOT_LOGIN_USER",
         "abroadCountry": False,
         "blindType": None,
         "chatActive": True,

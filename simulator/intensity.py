@@ -19,8 +19,8 @@ NEGLIGIBLE_DECAYS = 12  # e**-12: past so many time constants a burst adds nothi
 class Step:
     """The rate during one step of STEP_SEC."""
 
-    level: float  # 1.0 is the base rate: drift * (1 + bursts)
-    chat_rate: float  # chats a second, the quiet start respected
+    level: float  # 1.0 is the base rate: drift * (1 + bursts), less during the quiet start
+    chat_rate: float  # chats a second
     burst_share: float  # the part of the rate that bursts make, 0 to 1
     theme: str | None  # the strongest burst's subject
 
@@ -57,11 +57,10 @@ def intensity_steps(broadcast: Broadcast) -> list[Step]:
         heights = [(burst_height(burst, second), burst.theme) for burst in broadcast.bursts]
         total = sum(height for height, _ in heights)
         level = drift_factor(broadcast.drift, second) * (1.0 + total)
-        rate = broadcast.base_rate * level
-        if second < broadcast.quiet_start_sec:
-            rate = min(rate, broadcast.quiet_rate)
+        if second < broadcast.quiet_start_sec and broadcast.base_rate > 0:
+            level = min(level, broadcast.quiet_rate / broadcast.base_rate)
         theme = max(heights)[1] if total > 0 else None
-        steps.append(Step(level, rate, total / (1.0 + total), theme))
+        steps.append(Step(level, broadcast.base_rate * level, total / (1.0 + total), theme))
     return steps
 
 

@@ -48,7 +48,7 @@ class Broadcast:
     base_rate: float = 5.0  # chats a second outside bursts
     bursts: Sequence[Burst] = ()
     drift: Sequence[tuple[float, float]] = ()  # (second, factor) points, joined linearly, flat beyond the ends
-    quiet_start_sec: float = 0.0  # so long the rate is at most quiet_rate: nothing is lost before a client arrives
+    quiet_start_sec: float = 0.0  # so long the chat runs at most at quiet_rate, the rest in proportion
     quiet_rate: float = 1.0
     offline_before_sec: float = 0.0  # offline time between the previous broadcast's end (or the start) and this one
     title: str = "오늘도 달려봅시다"

@@ -101,7 +101,8 @@ class Stage:
                 # At least a tick, so that entries a few milliseconds apart share a frame.
                 await asyncio.sleep(max(TICK_SEC, self.clock.real_until(second)))
             act()
-            if number % BREATH_ENTRIES == 0:
+            if number % BREATH_ENTRIES == 0:  # a script that runs late must not starve everybody else
+                self.flush()
                 await asyncio.sleep(0)
         self.flush()
 

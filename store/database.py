@@ -33,6 +33,11 @@ class Database:
     """libpq connection parameters, complete: what the environment said is in them."""
     edition: Edition
 
+    @property
+    def url(self) -> str:
+        """A conninfo string that says all of it, password included: for a child's environment, never for a log."""
+        return conninfo.make_conninfo("", **self.parameters)
+
     def connect(self, **options: Any) -> psycopg.Connection[tuple[Any, ...]]:
         """A psycopg connection; `options` go to psycopg.connect. DatabaseUnavailable where there is no answer."""
         return _connect(self.parameters, **options)

@@ -58,7 +58,7 @@ class Listener:
 
     async def recent(self, sid: str, count: int) -> list[dict[str, Any]]:
         await self.say(5101, tid=2, sid=sid, bdy={"recentMessageCount": count})
-        return (await self.frame(15101))["bdy"]["messageList"]
+        return list((await self.frame(15101))["bdy"]["messageList"])
 
     async def closed(self) -> int | None:
         async with asyncio.timeout(PATIENCE_SEC):

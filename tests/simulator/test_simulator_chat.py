@@ -28,15 +28,15 @@ def sent_name(item: Any) -> tuple[Any, ...]:
 
 
 async def test_a_listener_from_the_start_gets_exactly_the_ledger(client: Any, show: Callable[..., Channel]) -> None:
-    # The first two seconds are quiet, so that nothing is missed between the poll and the join.
-    channel = show(duration_sec=60, base_rate=40, quiet_start_sec=10, quiet_rate=0, donations_per_min=40)
-    async with Simulator([channel], speed=40) as chzzk:
+    # The first third of a second is silent, so that nothing is missed between the poll and the join.
+    channel = show(duration_sec=60, base_rate=40, quiet_start_sec=30, quiet_rate=0, donations_per_min=40)
+    async with Simulator([channel], speed=80) as chzzk:
         listener, _ = await client(chzzk).join(channel)
         await chzzk.wait_finished()
         sent = chzzk.sent(channel.channel_id)
         await listener.until(lambda: len(listener.items()) >= len(sent), "every item")
         listener.reader.cancel()
-        assert len(sent) > 1500
+        assert len(sent) > 1000
         assert [live_name(item) for item in listener.items()] == [sent_name(item) for item in sent]
         assert {item.delivered for item in sent} == {1}
         assert all(frame["bdy"] for frame in listener.of(93101, 93102))
@@ -71,7 +71,7 @@ async def test_speed_and_seed_two_runs_say_the_same(show: Callable[..., Channel]
 
 async def test_dates_end_about_now_and_are_never_in_the_future(client: Any, show: Callable[..., Channel]) -> None:
     channel = show(duration_sec=100)
-    async with Simulator([channel], speed=100) as chzzk:
+    async with Simulator([channel], speed=160) as chzzk:
         listener, _ = await client(chzzk).join(channel)
         newest: list[float] = []
         while chzzk.progress(channel.channel_id).simulated_sec < 100:
@@ -79,14 +79,14 @@ async def test_dates_end_about_now_and_are_never_in_the_future(client: Any, show
             newest += [item["msgTime"] / 1000 - time.time() for item in listener.items()[-1:]]
         assert max(newest) <= 0
         last = chzzk.sent(channel.channel_id)[-1]
-        assert -4 < last.time_ms / 1000 - time.time() <= 0
+        assert -5 < last.time_ms / 1000 - time.time() <= 0
         assert last.open_date.microsecond == 0
         assert last.open_date < datetime.now(UTC)
 
 
 async def test_joining_answers_with_sid_and_recent_chat_is_capped(client: Any, show: Callable[..., Channel]) -> None:
     channel = show(duration_sec=60, base_rate=30)
-    async with Simulator([channel], speed=60) as chzzk:
+    async with Simulator([channel], speed=300) as chzzk:
         await chzzk.wait_finished()
         listener, hello = await client(chzzk).join(channel)
         assert (hello["retCode"], hello["cid"]) == (0, listener.chat_channel_id)
@@ -180,8 +180,8 @@ async def test_a_client_that_takes_nothing_is_dropped_and_delays_nobody(
 
 
 async def test_two_listeners_on_two_servers_hear_the_same(client: Any, show: Callable[..., Channel]) -> None:
-    channel = show(duration_sec=20, base_rate=20, quiet_start_sec=4, quiet_rate=0)
-    async with Simulator([channel], speed=20) as chzzk:
+    channel = show(duration_sec=20, base_rate=20, quiet_start_sec=12, quiet_rate=0)
+    async with Simulator([channel], speed=40) as chzzk:
         one = client(chzzk)
         chat_channel_id = (await one.status(channel))["chatChannelId"]
         listeners = []

@@ -69,7 +69,7 @@ async def test_a_schedule_goes_off_air_and_on_again_as_a_new_broadcast(client: A
     shows = [Broadcast(20, title="1부", offline_before_sec=10), Broadcast(40, title="2부", offline_before_sec=20)]
     channel = Channel("연속방송", shows)
     seen: list[dict[str, Any] | None] = []
-    async with Simulator([channel], speed=50) as chzzk:
+    async with Simulator([channel], speed=120) as chzzk:
         one = client(chzzk)
         finished = asyncio.create_task(chzzk.wait_finished())
         while not finished.done():

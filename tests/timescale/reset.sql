@@ -6,11 +6,38 @@ DECLARE
 BEGIN
     SET LOCAL client_min_messages TO warning;
     -- Each list is complete before its first removal: a running query over the catalogs trips over what disappears.
-    -- Aggregates come first, or their own tables would be dropped from under them; those built on others go along.
+    -- Views come first, then the aggregates that they read, the newest first, as it may be built on an older one: CASCADE
+    -- goes no further than one aggregate. Their own tables must not be dropped from under them.
+    FOREACH removal IN ARRAY ARRAY(
+        SELECT format('DROP %s IF EXISTS %I.%I CASCADE', CASE relkind
+            WHEN 'v' THEN 'VIEW'
+            ELSE 'MATERIALIZED VIEW'
+        END, nspname, relname)
+        FROM pg_class AS c
+        JOIN pg_namespace AS n ON n.oid = c.relnamespace
+        WHERE relkind IN ('v', 'm') AND nspname NOT IN ('pg_catalog', 'information_schema')
+            AND (nspname, relname) NOT IN (
+                SELECT user_view_schema, user_view_name FROM _timescaledb_catalog.continuous_agg
+                UNION ALL
+                SELECT partial_view_schema, partial_view_name FROM _timescaledb_catalog.continuous_agg
+                UNION ALL
+                SELECT direct_view_schema, direct_view_name FROM _timescaledb_catalog.continuous_agg
+            )
+            AND NOT EXISTS (
+                SELECT FROM pg_depend AS d
+                WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
+            )
+    ) LOOP
+        EXECUTE removal;
+    END LOOP;
     FOREACH removal IN ARRAY ARRAY(
         SELECT format('DROP MATERIALIZED VIEW IF EXISTS %I.%I CASCADE', user_view_schema, user_view_name)
         FROM _timescaledb_catalog.continuous_agg
-        UNION ALL
+        ORDER BY mat_hypertable_id DESC
+    ) LOOP
+        EXECUTE removal;
+    END LOOP;
+    FOREACH removal IN ARRAY ARRAY(
         SELECT format('SELECT delete_job(%s)', id)
         FROM _timescaledb_config.bgw_job
         WHERE id >= 1000 AND hypertable_id IS NULL
@@ -28,15 +55,13 @@ BEGIN
             WHERE nspname NOT LIKE 'pg\_%' AND nspname NOT IN ('public', 'information_schema')
             UNION ALL
             SELECT 'pg_class'::regclass, oid, format('DROP %s IF EXISTS public.%I CASCADE', CASE relkind
-                WHEN 'v' THEN 'VIEW'
-                WHEN 'm' THEN 'MATERIALIZED VIEW'
                 WHEN 'S' THEN 'SEQUENCE'
                 WHEN 'c' THEN 'TYPE'
                 WHEN 'f' THEN 'FOREIGN TABLE'
                 ELSE 'TABLE'
             END, relname)
             FROM pg_class
-            WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'S', 'c', 'f')
+            WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'S', 'c', 'f')
             UNION ALL
             SELECT 'pg_type'::regclass, oid, format('DROP TYPE IF EXISTS public.%I CASCADE', typname)
             FROM pg_type

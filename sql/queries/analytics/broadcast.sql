@@ -136,3 +136,17 @@ ORDER BY segment, place;
 UPDATE broadcast
 SET exported_at = %(exported_at)s
 WHERE broadcast_id = %(broadcast_id)s;
+
+-- name: events_of_channel
+-- Every message that somebody sent in a channel, to be compared with what is known to have been sent.
+SELECT
+    e.kind,
+    e.user_id,
+    e.nickname,
+    e.content,
+    (extract(EPOCH FROM e.ts) * 1000)::bigint AS ts_ms,
+    e.amount,
+    e.hidden
+FROM event AS e
+INNER JOIN broadcast AS b ON e.broadcast_id = b.broadcast_id
+WHERE b.channel_id = %(channel_id)s AND e.user_id IS NOT NULL;

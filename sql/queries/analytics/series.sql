@@ -114,7 +114,16 @@ FROM series
 WHERE bucket_sec = %(bucket_sec)s
 ORDER BY sec;
 
--- name: insert_series_row
--- One row of a chat_ts file that is read back.
+-- name: insert_series
+-- The rows of a chat_ts_1s.csv that is read back, one array a column.
 INSERT INTO series (bucket_sec, sec, ts, chat_count, chatters, in_gap)
-VALUES (%(bucket_sec)s, %(sec)s, %(ts)s, %(chat_count)s, %(chatters)s, %(in_gap)s);
+SELECT
+    1,
+    r.sec,
+    %(opened_at)s::timestamptz + make_interval(secs => r.sec),
+    r.chat_count,
+    r.chatters,
+    r.in_gap
+FROM unnest(
+    %(sec)s::integer [], %(chat_count)s::integer [], %(chatters)s::integer [], %(in_gap)s::boolean []
+) AS r (sec, chat_count, chatters, in_gap);

@@ -18,7 +18,7 @@ COMMENT ON FUNCTION root_scale(double precision) IS
 'A count of chats on the scale where chance has a standard deviation of 1 (Anscombe).';
 
 
-CREATE OR REPLACE FUNCTION pick_apart(starts int [], apart int, topk int)
+CREATE OR REPLACE FUNCTION pick_apart(starts int[], apart int, topk int)
 RETURNS TABLE (rank int, start_sec int)
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 AS $$
@@ -29,7 +29,7 @@ DECLARE
     block int;
 BEGIN
     rank := 0;
-    FOREACH start_sec IN ARRAY starts LOOP
+    FOREACH start_sec IN ARRAY coalesce(starts, '{}') LOOP
         EXIT WHEN rank >= topk;
         block := start_sec / apart + 2;
         IF taken[block] < 0 AND start_sec - taken[block - 1] >= apart
@@ -43,11 +43,11 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION pick_apart(int [], int, int) IS
+COMMENT ON FUNCTION pick_apart(int[], int, int) IS
 'Greedy choice: takes each start, best first as given, that is at least apart seconds from all taken, until topk.';
 
 
-CREATE OR REPLACE FUNCTION peak_onset(counts int [], in_gap boolean [], start_sec int, end_sec int) RETURNS int
+CREATE OR REPLACE FUNCTION peak_onset(counts int[], in_gap boolean[], start_sec int, end_sec int) RETURNS int
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$
 -- The change point of maximum likelihood between two Poisson paces: chat before, and the best 5 s of the window. Each
@@ -94,16 +94,16 @@ SELECT coalesce((
 ), peak_onset.start_sec)
 $$;
 
-COMMENT ON FUNCTION peak_onset(int [], boolean [], int, int) IS
+COMMENT ON FUNCTION peak_onset(int[], boolean[], int, int) IS
 'The second in which the rise begins that made the peak [start_sec, end_sec): inside it, or at most 30 s before.';
 
 
 CREATE OR REPLACE FUNCTION volume_peaks(
-    counts int [], in_gap boolean [], window_sec int, min_gap_sec int, topk int, false_alarms double precision
+    counts int[], in_gap boolean[], window_sec int, min_gap_sec int, topk int, false_alarms double precision
 )
 RETURNS TABLE (
     rank int, start_sec int, end_sec int, value int, onset_sec int,
-    score double precision, in_gap boolean, reasons text []
+    score double precision, in_gap boolean, reasons text[]
 )
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET jit = off
 AS $$
@@ -124,11 +124,12 @@ windows AS MATERIALIZED (
     WHERE sec <= greatest((SELECT cardinality($1)) - $3, 0)
 ),
 
--- what is usual here: the median window, and how much one window differs from the one before it (robustly, and never
--- less than Poisson). Adjacent windows, because the slow rise and fall of an evening is not noise.
+-- what is usual here: the median window (never less than 0.1 chats/s, the floor of quiet channels), and how much one
+-- window differs from the one before it (robustly, and never less than Poisson). Adjacent windows, because the slow
+-- rise and fall of an evening is not noise.
 usual AS MATERIALIZED (
     SELECT
-        coalesce(percentile_cont(0.5) WITHIN GROUP (ORDER BY chats), 0) AS median,
+        greatest(percentile_cont(0.5) WITHIN GROUP (ORDER BY chats), 0.1 * $3) AS median,
         greatest(1, 1.4826 / sqrt(2) * coalesce(
             percentile_cont(0.5) WITHIN GROUP (ORDER BY abs(root_scale(chats) - root_scale(chats_before))), 0
         )) AS sigma
@@ -168,7 +169,7 @@ SELECT
     peak_onset($1, $2, p.start_sec, least(p.start_sec + $3, (SELECT cardinality($1)))),
     (root_scale(w.chats) - root_scale(l.median)) / l.sigma,
     w.touches_gap,
-    ARRAY['volume ' || round((w.chats / greatest(l.median, 1))::numeric, 1) || 'x median']
+    ARRAY['volume ' || round((w.chats / l.median)::numeric, 1) || 'x median']
     || CASE WHEN w.touches_gap THEN ARRAY['touches gap'] ELSE '{}' END
 FROM picked AS p
 INNER JOIN windows AS w ON p.start_sec = w.sec
@@ -176,16 +177,16 @@ CROSS JOIN limits AS l
 ORDER BY p.rank
 $$;
 
-COMMENT ON FUNCTION volume_peaks(int [], boolean [], int, int, int, double precision) IS
+COMMENT ON FUNCTION volume_peaks(int[], boolean[], int, int, int, double precision) IS
 'The loudest windows: greedy by chats, ties to the earlier, apart and never overlapping, cut where chance begins.';
 
 
 CREATE OR REPLACE FUNCTION surge_peaks(
-    counts int [], in_gap boolean [], chatters int [], min_gap_sec int, topk int, threshold double precision
+    counts int[], in_gap boolean[], chatters int[], min_gap_sec int, topk int, threshold double precision
 )
 RETURNS TABLE (
     rank int, start_sec int, end_sec int, value int, onset_sec int,
-    score double precision, in_gap boolean, reasons text [], baseline double precision
+    score double precision, in_gap boolean, reasons text[], baseline double precision
 )
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET jit = off
 AS $$
@@ -257,7 +258,7 @@ contrasts AS MATERIALIZED (
     FROM against
 ),
 
--- one sigma in this broadcast: half the middle of all rises, never less than Poisson
+-- one sigma in this broadcast: the spread of all its rises by their middle half, never less than Poisson
 sigmas AS MATERIALIZED (
     SELECT
         greatest(1, (q15[2] - q15[1]) / 1.349) AS sigma15,
@@ -323,5 +324,5 @@ FROM described AS d
 ORDER BY d.rank
 $$;
 
-COMMENT ON FUNCTION surge_peaks(int [], boolean [], int [], int, int, double precision) IS
+COMMENT ON FUNCTION surge_peaks(int[], boolean[], int[], int, int, double precision) IS
 'Sudden rises against the last minute and the minutes before it, in sigmas of this broadcast; baseline in chats/s.';

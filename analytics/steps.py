@@ -1,0 +1,89 @@
+"""The job's steps one by one, from file to file: what `build-ts`, `peaks` and `plot` do."""
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from analytics.chart import draw_chart
+from analytics.event_lines import EventsFileError, Notes
+from analytics.folder import OutputError
+from analytics.language import Language
+from analytics.loading import find_opened_at, load_events
+from analytics.peaks import PeakSettings, find_peaks, write_peaks
+from analytics.series import fill_series, load_series, read_series_file, write_series
+from analytics.session import SCRATCH_ID, analysis_session
+from analytics.subject import Subject, parse_time, read_collection_report
+from store.database import Database
+from store.errors import NokchartError
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class PeaksFileError(NokchartError):
+    """A peaks.json cannot be used."""
+
+
+def build_series(database: Database, events: Path, out: Path, rolling_sec: int) -> tuple[list[Path], Notes]:
+    """Writes the three chat_ts files of an events.jsonl into the folder `out`."""
+    if not events.is_file():
+        raise EventsFileError(f"{events} does not exist, or is no file.")
+    name = events.resolve().parent.name
+    report = read_collection_report(events.parent)
+    opened_at = parse_time((report or {}).get("opened_at")) or find_opened_at(events, name)[0]
+    with analysis_session(database, scratch=True) as connection:
+        notes = load_events(connection, events, SCRATCH_ID, opened_at)
+        span = Subject(SCRATCH_ID, name, opened_at).span(connection)
+        fill_series(connection, SCRATCH_ID, span, rolling_sec)
+        return write_series(connection, out, span, rolling_sec), notes
+
+
+def find_series_peaks(database: Database, series: Path, stream_id: str, out: Path, settings: PeakSettings) -> None:
+    """Writes the peaks.json of a chat_ts_1s.csv."""
+    with analysis_session(database) as connection:
+        load_series(connection, series)
+        write_peaks(out, stream_id, find_peaks(connection, settings), settings)
+
+
+def plot_series(series: Path, peaks: Path, out: Path, rolling_sec: int, language: Language) -> list[Path]:
+    """Writes the chart of a chat_ts file and a peaks.json; a long broadcast becomes several files."""
+    frame, opened_at = read_series_file(series)
+    found = _read_peaks(peaks)
+    folder = series.resolve().parent
+    report = read_collection_report(folder)
+    stream_id = str(found.get("stream_id") or folder.name)
+    subject = Subject.from_folder(folder, stream_id, opened_at or _EPOCH, report)
+    try:
+        return draw_chart(
+            frame,
+            found["peaks"],
+            found.get("surges") or [],
+            opened_at=subject.opened_at,
+            streamer=subject.streamer or stream_id,
+            title=subject.title,
+            language=language,
+            out=out,
+            rolling_sec=rolling_sec,
+        )
+    except ValueError as error:
+        raise PeaksFileError(f"{peaks} and {series} cannot be drawn: {error}.") from error
+    except OSError as error:
+        raise OutputError(f"{out} cannot be written ({error.strerror or error}).") from error
+
+
+def _read_peaks(path: Path) -> dict[str, Any]:
+    try:
+        found = orjson.loads(path.read_bytes())
+    except FileNotFoundError as error:
+        raise PeaksFileError(f"{path} does not exist: `nokchart peaks` makes it.") from error
+    except OSError as error:
+        raise PeaksFileError(f"{path} cannot be read: {error.strerror or os.strerror(error.errno or 0)}.") from error
+    except orjson.JSONDecodeError as error:
+        raise PeaksFileError(f"{path} is not JSON ({error}).") from error
+    lists = [found.get("peaks"), found.get("surges", [])] if isinstance(found, dict) else [None]
+    if any(not isinstance(entries, list) or any(not isinstance(one, dict) for one in entries) for entries in lists):
+        raise PeaksFileError(f'{path} has no list "peaks": it is not a peaks.json.')
+    known: dict[str, Any] = found
+    return known

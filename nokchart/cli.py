@@ -1,0 +1,353 @@
+"""The command line: what a user types, and nothing else. Each command's work is done in the other rooms."""
+
+from datetime import date, datetime
+from datetime import time as clock_time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from nokchart.config import Config, ConfigError, load_channels, load_config
+from nokchart.console import complain, one_sentence, set_up_log
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Keeps every chat of Chzzk broadcasts and finds the moments when the chat erupts.",
+)
+database_app = typer.Typer(no_args_is_help=True, help="The database: its schema, its state, and what it may forget.")
+app.add_typer(database_app, name="db")
+
+ConfigFile = Annotated[
+    Path | None, typer.Option("--config", help="Settings; config.yaml in this folder when there is one.")
+]
+OutDir = Annotated[Path | None, typer.Option("--outdir", help="Where folders of broadcasts go; config's outdir.")]
+LanguageOption = Annotated[str | None, typer.Option("--language", help="ko or en: charts, statistics and reports.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Exit 1 where some of the input could not be used.")]
+
+
+@app.command()
+@one_sentence
+def watch(
+    channels: Annotated[Path, typer.Option(help="The channels to watch.")] = Path("channels.yaml"),
+    config: ConfigFile = None,
+    outdir: OutDir = None,
+) -> None:
+    """Watch channels, collect their broadcasts, and make the files when one ends."""
+    import asyncio
+
+    from nokchart.collecting import collect
+    from store.database import open_database
+
+    settings = load_config(config, outdir=outdir)
+    settings.require_polite()
+    ids = load_channels(channels)
+    set_up_log()
+    with open_database(settings.database_url, settings.data_folder) as database:
+        asyncio.run(collect(settings, ids, database, outdir=settings.outdir))
+
+
+@app.command()
+@one_sentence
+def stats(
+    day: Annotated[str | None, typer.Option("--date", help="Only this day in Korea, YYYY-MM-DD.")] = None,
+    output: Annotated[Path | None, typer.Option(help="Read this output folder instead of the database.")] = None,
+    config: ConfigFile = None,
+    language: LanguageOption = None,
+) -> None:
+    """Show what was collected: time on air, chats, donations, reconnects, coverage."""
+    from analytics.stats import as_lines, from_database, from_folders
+    from store.database import open_database
+
+    settings = load_config(config, language=language)
+    only = _day(day, "--date")
+    if output is not None:
+        collected, where = from_folders(output, only), str(output)
+    else:
+        with open_database(settings.database_url, settings.data_folder) as database:
+            collected, where = from_database(database, only), "database"
+    for line in as_lines(collected, settings.language, where):
+        typer.echo(line)
+
+
+@app.command()
+@one_sentence
+def process(
+    stream_dir: Annotated[Path, typer.Option(help="A folder with an events.jsonl.")],
+    stream_id: Annotated[str | None, typer.Option(help="The stream's id; the folder's name.")] = None,
+    config: ConfigFile = None,
+    language: LanguageOption = None,
+    strict: Strict = False,
+) -> None:
+    """Make all other files of a folder from its events.jsonl."""
+    from analytics.job import process_folder
+    from store.database import open_database
+
+    settings = load_config(config, language=language)
+    with open_database(settings.database_url, settings.data_folder) as database:
+        made = process_folder(database, stream_dir, stream_id or stream_dir.resolve().name, _job(settings))
+    for path in made.files:
+        typer.echo(path)
+    _tell(made.notes, strict)
+
+
+@app.command("build-ts")
+@one_sentence
+def build_ts(
+    events: Annotated[Path, typer.Option(help="An events.jsonl.")],
+    out: Annotated[Path, typer.Option(help="The folder for chat_ts_1s.csv, chat_ts_60s.csv and chat_ts_300s.csv.")],
+    config: ConfigFile = None,
+    strict: Strict = False,
+) -> None:
+    """Make the time series of an events.jsonl."""
+    from analytics.steps import build_series
+    from store.database import open_database
+
+    settings = load_config(config)
+    with open_database(settings.database_url, settings.data_folder) as database:
+        written, notes = build_series(database, events, out, settings.rolling_sec)
+    for path in written:
+        typer.echo(path)
+    _tell(notes, strict)
+
+
+@app.command()
+@one_sentence
+def peaks(
+    ts: Annotated[Path, typer.Option(help="A chat_ts_1s.csv.")],
+    stream_id: Annotated[str, typer.Option(help="The stream's id.")],
+    out: Annotated[Path, typer.Option(help="The peaks.json to write.")],
+    config: ConfigFile = None,
+) -> None:
+    """Find the peaks of a time series."""
+    from analytics.steps import find_series_peaks
+    from store.database import open_database
+
+    settings = load_config(config)
+    with open_database(settings.database_url, settings.data_folder) as database:
+        find_series_peaks(database, ts, stream_id, out, _job(settings).peaks)
+    typer.echo(out)
+
+
+@app.command()
+@one_sentence
+def plot(
+    ts: Annotated[Path, typer.Option(help="A chat_ts CSV, of 1 s for the finest chart.")],
+    peaks: Annotated[Path, typer.Option(help="A peaks.json.")],
+    out: Annotated[Path, typer.Option(help="The PNG to write.")],
+    config: ConfigFile = None,
+    language: LanguageOption = None,
+) -> None:
+    """Draw the chart of a time series and its peaks."""
+    from analytics.steps import plot_series
+
+    settings = load_config(config, language=language)
+    for path in plot_series(ts, peaks, out, settings.rolling_sec, settings.language):
+        typer.echo(path)
+
+
+@app.command()
+@one_sentence
+def export(
+    day: Annotated[str | None, typer.Option("--date", help="Broadcasts of this day in Korea, YYYY-MM-DD.")] = None,
+    broadcast: Annotated[str | None, typer.Option(help="One broadcast, by its number or stream_id.")] = None,
+    since: Annotated[str | None, typer.Option(help="Broadcasts of this day in Korea and later.")] = None,
+    daily: Annotated[str | None, typer.Option(help="Stay, and make what is missing each day at HH:MM in Korea.")] = None,
+    outdir: OutDir = None,
+    config: ConfigFile = None,
+    language: LanguageOption = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
+) -> None:
+    """Make the files of broadcasts from the database; without options, of all that changed."""
+    from analytics.nightly import every_day, export_all, find_broadcasts
+    from store.database import open_database
+
+    settings = load_config(config, outdir=outdir, language=language)
+    of_day, from_day = _day(day, "--date"), _day(since, "--since")
+    at = _clock(daily)
+    with open_database(settings.database_url, settings.data_folder) as database:
+
+        def run(only_closed: bool) -> None:
+            chosen = broadcast is not None or of_day is not None or from_day is not None
+            rows = find_broadcasts(
+                database,
+                broadcast=broadcast,
+                day=of_day,
+                since=from_day,
+                only_changed=not chosen,
+                only_closed=only_closed,
+            )
+            for made in export_all(database, rows, settings.outdir, _job(settings)):
+                if not quiet:
+                    typer.echo(made.folder)
+
+        if at is None:
+            run(only_closed=False)
+        else:
+            every_day(at, lambda: run(only_closed=True))
+
+
+@app.command("import")
+@one_sentence
+def import_(
+    folder: Annotated[Path, typer.Argument(help="A folder with an events.jsonl, or a tree of such folders.")],
+    config: ConfigFile = None,
+    strict: Strict = False,
+) -> None:
+    """Store the events of output folders in the database."""
+    from analytics.importing import find_folders, import_folder
+    from store.database import open_database
+
+    settings = load_config(config)
+    folders = find_folders(folder)
+    unsound = False
+    with open_database(settings.database_url, settings.data_folder) as database:
+        for one in folders:
+            imported = import_folder(database, one)
+            typer.echo(f"{imported.stream_id}: {imported.new} new of {imported.notes.used} events")
+            unsound = _warn(imported.notes) or unsound
+    if strict and unsound:
+        raise typer.Exit(1)
+
+
+@app.command()
+@one_sentence
+def demo(
+    outdir: Annotated[Path, typer.Option(help="Where the folders go.")] = Path("demo-output"),
+    minutes: Annotated[float, typer.Option(min=1, max=60, help="Length of the simulated broadcasts.")] = 5.0,
+    speed: Annotated[float, typer.Option(min=1, max=60, help="Simulated seconds a second.")] = 10.0,
+    seed: Annotated[int, typer.Option(help="Another seed, another demo.")] = 0,
+    language: LanguageOption = None,
+) -> None:
+    """Collect three simulated channels, live, and make their files: the whole way in about a minute."""
+    from nokchart.demo import run_demo
+
+    settings = load_config(None, language=language)
+    if not run_demo(settings, outdir, minutes, speed, seed):
+        raise typer.Exit(1)
+
+
+@app.command()
+@one_sentence
+def simulate(
+    script: Annotated[Path | None, typer.Option(help="Channels as JSON; the demo's when not given.")] = None,
+    minutes: Annotated[float, typer.Option(min=1, help="Length of the demo's broadcasts.")] = 10.0,
+    speed: Annotated[float, typer.Option(min=0.1, help="Simulated seconds a second.")] = 1.0,
+    seed: Annotated[int, typer.Option(help="The same seed plays the same broadcasts.")] = 0,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="0: a free one.")] = 0,
+    tls: Annotated[bool, typer.Option("--tls", help="https and wss, with a certificate of its own.")] = False,
+    ledger: Annotated[Path | None, typer.Option(help="Write what was sent, as JSON lines, at the end.")] = None,
+) -> None:
+    """Play a simulated Chzzk on loopback, for `nokchart watch` to collect."""
+    from nokchart.simulating import play
+
+    play(script=script, minutes=minutes, speed=speed, seed=seed, port=port, tls=tls, ledger=ledger)
+
+
+@database_app.command()
+@one_sentence
+def migrate(config: ConfigFile = None) -> None:
+    """Bring the schema to this version; every other command does so too."""
+    from store.database import open_database
+
+    settings = load_config(config)
+    with open_database(settings.database_url, settings.data_folder) as database:
+        typer.echo(f"ready: {database.edition}")
+
+
+@database_app.command()
+@one_sentence
+def status(config: ConfigFile = None) -> None:
+    """Show where the database is, its edition and schema, and how much is in it."""
+    from store.database import open_database
+    from store.upkeep import describe
+
+    settings = load_config(config)
+    with open_database(settings.database_url, settings.data_folder) as database:
+        for name, value in describe(database):
+            typer.echo(f"{name:<18}{value}")
+
+
+@database_app.command()
+@one_sentence
+def prune(
+    before: Annotated[str, typer.Option(help="Forget broadcasts that ended before this day in Korea, YYYY-MM-DD.")],
+    config: ConfigFile = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it; without it, only say what would go.")] = False,
+) -> None:
+    """Forget old broadcasts, with all their rows."""
+    from store.database import open_database
+    from store.upkeep import prune_before
+
+    settings = load_config(config)
+    day = _day(before, "--before")
+    assert day is not None
+    with open_database(settings.database_url, settings.data_folder) as database:
+        broadcasts, events = prune_before(database, day, really=yes)
+    done = "forgotten" if yes else "would be forgotten; repeat with --yes"
+    typer.echo(f"{broadcasts} broadcasts with {events} events {done}")
+
+
+def _job(settings: Config) -> Any:
+    from analytics.job import JobSettings
+    from analytics.peaks import PeakSettings
+
+    return JobSettings(
+        PeakSettings(
+            window_sec=settings.peak_window_sec,
+            topk=settings.topk,
+            min_gap_sec=settings.min_peak_gap_sec,
+            false_alarms=settings.peak_false_alarms,
+            surge_threshold=settings.surge_threshold,
+            surge_min_gap_sec=settings.surge_min_gap_sec,
+        ),
+        settings.rolling_sec,
+        settings.language,
+    )
+
+
+def _tell(notes: Any, strict: bool) -> None:
+    if _warn(notes) and strict:
+        raise typer.Exit(1)
+
+
+def _warn(notes: Any) -> bool:
+    """Says on stderr what was wrong with an input. Returns whether some of it could not be used."""
+    for note in notes.named:
+        complain(note)
+    if notes.broken > len(notes.named):
+        complain(f"and {notes.broken - len(notes.named)} more")
+    counts = {
+        "broken lines left out": notes.broken,
+        "unreadable fields left out": notes.ignored_fields,
+        "repeated events used once": notes.repeated,
+        "lines put in order": notes.out_of_order,
+    }
+    said = [f"{count} {what}" for what, count in counts.items() if count]
+    if said:
+        complain(f"{notes.used - notes.repeated} events used; {', '.join(said)}.")
+    return bool(notes.broken or notes.ignored_fields)
+
+
+def _day(value: str | None, option: str) -> date | None:
+    if value is None:
+        return None
+    try:
+        return date.fromisoformat(value)
+    except ValueError as error:
+        raise ConfigError(f"{option} {value!r} is no day: write it as 2026-01-08.") from error
+
+
+def _clock(value: str | None) -> clock_time | None:
+    if value is None:
+        return None
+    try:
+        return datetime.strptime(value, "%H:%M").time()  # noqa: DTZ007 - a time of day in Korea
+    except ValueError as error:
+        raise ConfigError(f"--daily {value!r} is no time of day: write it as 04:00.") from error
+
+
+def main() -> None:
+    """The entry point of the `nokchart` command."""
+    app()

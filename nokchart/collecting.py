@@ -1,0 +1,108 @@
+"""Wires the collector to the configuration, the database, the signals, and the files of a broadcast that ended."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import structlog
+
+import sql
+from collector.backoff import Backoff
+from collector.channel import WatchSettings
+from collector.chzzk.api import ChzzkApi, Endpoints
+from collector.watcher import Watcher
+from collector.writer import Writer
+from nokchart.config import Config
+from store.database import Database
+
+log = structlog.get_logger(__name__)
+
+
+async def collect(
+    config: Config,
+    channels: Sequence[str],
+    database: Database,
+    *,
+    outdir: Path,
+    watching: Callable[[Watcher], None] = lambda watcher: None,
+    ended: Callable[[str], None] = lambda stream_id: None,
+) -> None:
+    """Watches `channels` until SIGTERM or SIGINT, and makes the files of each broadcast that ends.
+
+    `watching` gets the watcher, whose `stop` ends it too; `ended` gets the stream_id of each broadcast that ended.
+    """
+    endpoints = Endpoints(config.chzzk_api_url, config.chzzk_game_api_url, config.chzzk_chat_url)
+    exports: set[asyncio.Task[None]] = set()
+    one_at_a_time = asyncio.Semaphore(1)  # of a 1 GB machine an export takes a fifth
+
+    async def export(stream_id: str) -> None:
+        async with one_at_a_time:
+            await _export_in_child(config, database, stream_id, outdir)
+
+    async def on_ended(stream_id: str) -> None:
+        ended(stream_id)
+        task = asyncio.create_task(export(stream_id))
+        exports.add(task)
+        task.add_done_callback(exports.discard)
+
+    async with ChzzkApi(endpoints, config.cookies) as api, database.pool() as pool:
+
+        async def newest_event(stream_id: str) -> int | None:
+            newest: int | None = await pool.fetchval(sql.query("newest_event"), stream_id)
+            return newest
+
+        watcher = Watcher(
+            api,
+            Writer(pool),
+            channels,
+            WatchSettings(
+                poll_interval_sec=config.poll_interval_sec,
+                idle_timeout_sec=config.idle_timeout_minutes * 60,
+                resume=config.restart_resume,
+                backoff=lambda: Backoff(factor=config.backoff_factor),
+            ),
+            newest_event=newest_event,
+            on_ended=on_ended,
+        )
+        watching(watcher)
+        _stop_on_signals(watcher.stop)
+        await watcher.run()
+    if exports:
+        await asyncio.wait(exports)
+
+
+async def _export_in_child(config: Config, database: Database, stream_id: str, outdir: Path) -> None:
+    """Makes the files in a process of its own: the event loop has chat to read, and the memory is given back."""
+    environment = {**os.environ, "NOKCHART_DATABASE_URL": database.url, "NOKCHART_LANGUAGE": config.language}
+    for key in ("peak_window_sec", "topk", "min_peak_gap_sec", "rolling_sec", "surge_threshold", "surge_min_gap_sec"):
+        environment[f"NOKCHART_{key.upper()}"] = str(getattr(config, key))
+    child = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "nokchart", "export", "--broadcast", stream_id, "--outdir", str(outdir), "--quiet"),
+        env=environment,
+        stdin=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, errors = await child.communicate()
+    if child.returncode == 0:
+        log.info("files made", stream_id=stream_id)
+    else:
+        # The nightly job makes what is missing.
+        log.error("files not made", stream_id=stream_id, code=child.returncode, error=errors.decode()[-500:])
+
+
+def _stop_on_signals(stop: asyncio.Event) -> None:
+    """The first SIGTERM or SIGINT asks for a stop; the second is not held back any more."""
+    loop = asyncio.get_running_loop()
+
+    def ask(number: signal.Signals) -> None:
+        stop.set()
+        loop.remove_signal_handler(number)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with suppress(NotImplementedError):  # Windows has no such handlers: Ctrl-C ends the process there
+            loop.add_signal_handler(number, ask, number)
+
