@@ -68,7 +68,6 @@ class Notes:
         if len(self.named) < _NAMED_NOTES:
             self.named.append(f"line {number}: {reason}")
 
-
     def ignored(self, number: int, reason: str) -> None:
         """Counts a field that is left out, and names its line while few are."""
         self.ignored_fields += 1

@@ -15,7 +15,7 @@ _FETCH_ROWS = 5_000
 
 
 def write_events(connection: Connection, path: Path, broadcast_id: int, stream_id: str, opened_at: datetime) -> int:
-    """Writes the broadcast's events and returns how many. They are streamed: memory does not grow with the broadcast."""
+    """Writes the broadcast's events and returns how many. Streamed: memory does not grow with the broadcast."""
     opened_ms = (opened_at - _EPOCH) // timedelta(milliseconds=1)
     count = 0
     with complete_file(path) as file, connection.cursor(name="all_events") as cursor:
@@ -39,9 +39,7 @@ def _line(row: dict[str, Any], stream_id: str, opened_ms: int) -> dict[str, Any]
     }
     if row["amount"] is not None:
         line["amount"] = row["amount"]
-    line.update(
-        user_id=row["user_id"], sent_at=_iso(row["ts_ms"]), hidden=row["hidden"], source=row["source"]
-    )
+    line.update(user_id=row["user_id"], sent_at=_iso(row["ts_ms"]), hidden=row["hidden"], source=row["source"])
     if row["extra"] is not None:
         line["extra"] = orjson.Fragment(row["extra"])
     return line

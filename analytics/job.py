@@ -106,9 +106,7 @@ def _make_files(
     peaks = find_peaks(connection, settings.peaks)
     files += write_series(connection, folder, span, settings.rolling_sec)
     write_peaks(folder / "peaks.json", subject.stream_id, peaks, settings.peaks)
-    write_topics(
-        folder / "topics.json", subject.stream_id, find_topics(connection, subject.broadcast_id, span)
-    )
+    write_topics(folder / "topics.json", subject.stream_id, find_topics(connection, subject.broadcast_id, span))
     try:
         charts = draw_chart(
             read_series(connection),

@@ -54,9 +54,7 @@ def find_broadcasts(
     return rows
 
 
-def export_all(
-    database: Database, rows: list[dict[str, Any]], outdir: Path, settings: JobSettings
-) -> Iterator[Made]:
+def export_all(database: Database, rows: list[dict[str, Any]], outdir: Path, settings: JobSettings) -> Iterator[Made]:
     """Makes the folder of each broadcast, one after the other."""
     for row in rows:
         yield export_broadcast(database, row, outdir, settings)

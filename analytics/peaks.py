@@ -4,6 +4,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import psycopg
+
 import sql
 from analytics.folder import write_json
 from analytics.session import Connection
@@ -19,9 +21,10 @@ class PeakSettings:
     window_sec: int = 60
     topk: int = 50
     min_gap_sec: int = 120
-    false_alarms: float | None = 0.05
+    false_alarms: float | None = 0.5
     """How many windows may be called a peak by chance in a broadcast; None: every window may."""
-    surge_threshold: float = 8.0
+    surge_threshold: float = 4.5
+    surge_topk: int = 100
     surge_min_gap_sec: int = 60
 
 
@@ -48,14 +51,14 @@ def find_peaks(connection: Connection, settings: PeakSettings) -> Peaks:
         sql.query("find_surge_peaks"),
         {
             "min_gap_sec": settings.surge_min_gap_sec,
-            "topk": settings.topk,
+            "topk": settings.surge_topk,
             "threshold": settings.surge_threshold,
         },
     ).fetchall()
     return Peaks(volume, surge)
 
 
-def store_peaks(connection: Connection, broadcast_id: int, peaks: Peaks) -> None:
+def store_peaks(connection: psycopg.Connection[Any], broadcast_id: int, peaks: Peaks) -> None:
     """Replaces the broadcast's rows in `peak`."""
     connection.execute(sql.query("delete_peaks"), {"broadcast_id": broadcast_id})
     with connection.cursor() as cursor:

@@ -38,17 +38,22 @@ def fill_series(connection: Connection, broadcast_id: int, span: Span, rolling_s
                 "broadcast_id": broadcast_id,
                 "opened_at": span.opened_at,
                 "length_sec": span.length_sec,
-                "rolling_buckets": max(1, rolling_sec // bucket_sec),
+                "rolling_before": max(1, rolling_sec // bucket_sec) - 1,
             },
         )
+    span_of = {"broadcast_id": broadcast_id, "opened_at": span.opened_at}
     connection.execute("ANALYZE series")
+    connection.execute(sql.query("fill_crowd"), span_of)
+    connection.execute(sql.query("sum_crowd"))
 
 
 def write_series(connection: Connection, folder: Path, span: Span, rolling_sec: int) -> list[Path]:
     """Writes chat_ts_1s.csv, chat_ts_60s.csv and chat_ts_300s.csv. OutputError where they cannot be written."""
     # Rows start at opened_at plus whole seconds: its fraction, if it has one, is in every row.
     clock = 'YYYY-MM-DD"T"HH24:MI:SS' + (".MS" if span.opened_at.microsecond else "")
-    header = f"sec,chat_count,timestamp,chat_count_rolling_{rolling_sec}s,donation_count,chatters,viewers,in_gap\n"
+    header = (
+        f"sec,chat_count,timestamp,chat_count_rolling_{rolling_sec}s,donation_count,chatters,viewers,in_gap,crowd\n"
+    )
     written = []
     for bucket_sec in BUCKETS_SEC:
         path = folder / f"chat_ts_{bucket_sec}s.csv"
@@ -89,7 +94,7 @@ def load_series(connection: Connection, path: Path) -> tuple[pd.DataFrame, datet
             "opened_at": start,
             "sec": whole.index.tolist(),
             "chat_count": _optional_ints(counts),
-            "chatters": _optional_ints(whole["chatters"]),
+            "crowd": _optional_ints(whole["crowd"]),
             "in_gap": in_gap.tolist(),
         },
     )
@@ -111,13 +116,13 @@ def read_series_file(path: Path) -> tuple[pd.DataFrame, datetime | None]:
         raise SeriesError(f"{path} has no column {' and '.join(missing)}: it is not a chat_ts file.")
     if frame.empty:
         raise SeriesError(f"{path} has no rows.")
-    for name in ("sec", "chat_count", "donation_count", "chatters", "viewers"):
+    for name in ("sec", "chat_count", "donation_count", "viewers", "crowd"):
         if name not in frame.columns:
             frame[name] = float("nan")
         numbers = pd.to_numeric(frame[name], errors="coerce")
         wrong = numbers.isna() & frame[name].notna()
         if wrong.any():
-            raise SeriesError(f"{path}, line {int(wrong.idxmax()) + 2}: {name} is not a number.")
+            raise SeriesError(f"{path}, line {int(wrong.to_numpy().argmax()) + 2}: {name} is not a number.")
         frame[name] = numbers
     if frame["sec"].isna().any() or (frame["sec"].diff().dropna() <= 0).any() or frame["sec"].iloc[0] < 0:
         raise SeriesError(f"{path}: sec must be there in each line, and rise.")

@@ -137,9 +137,7 @@ def _from_folder(folder: Path) -> Collected | None:
     if not any(counts.values()):
         return None
     opened_at, _ = find_opened_at(folder / "events.jsonl", folder.name)
-    return Collected(
-        folder.name, opened_at, last_ms / 1000, False, counts["chat"], counts["donation"], None, None
-    )
+    return Collected(folder.name, opened_at, last_ms / 1000, False, counts["chat"], counts["donation"], None, None)
 
 
 def _coverage(missing_sec: float, duration_sec: float) -> float | None:

@@ -52,7 +52,7 @@ class Subject:
         )
 
     def span(self, connection: Connection) -> Span:
-        """From second 0 to the end of the broadcast, or to its last message where that is later or all that is known."""
+        """From second 0 to the end of the broadcast, or to its last message where that is later."""
         row = connection.execute(sql.query("event_span"), {"broadcast_id": self.broadcast_id}).fetchone()
         ends = [moment for moment in (self.closed_at, row["last_ts"] if row else None) if moment is not None]
         whole = max((int((end - self.opened_at) // timedelta(seconds=1)) for end in ends), default=0)

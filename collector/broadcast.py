@@ -14,7 +14,7 @@ from collector.backoff import Backoff
 from collector.chzzk.api import ChzzkApi, ChzzkUnavailable, LiveStatus
 from collector.chzzk.chat import RECENT_CHAT_PROVEN, ChatClosed, ChatSocket, Heartbeat
 from collector.chzzk.decode import Frame
-from collector.coverage import Coverage
+from collector.coverage import Coverage, Missing
 from collector.records import Events, Statement
 from collector.writer import Writer
 from store.event import require_aware, stream_id
@@ -25,6 +25,7 @@ log = structlog.get_logger(__name__)
 _STATUS_FRESH_SEC = 10.0
 
 _MOVED = "chat channel changed"
+_STOPPED = "stopped"
 
 
 @dataclass(slots=True)
@@ -171,17 +172,16 @@ class Broadcast:
         self.counts.connected = True
         await self._writer.put(Statement("start_connection", (self.stream_id, connection_id, datetime.now(UTC))))
         log.info("connected", stream_id=self.stream_id, connections=self.counts.connections)
-        cause, refilled = "stopped", 0
+        cause, refilled = _STOPPED, 0
         try:
             cause, refilled = await self._read_until_closed(socket)
         finally:
             await socket.close()
-            missing = self._coverage.lost(cause)
+            # Stopping is no loss: an end of the broadcast is whole, and the next start goes on from what is stored.
+            missing = self._coverage.lost(cause) if cause != _STOPPED else None
             if missing is not None:
                 await self._report_gap(missing)
-            await self._writer.put(
-                Statement("end_connection", (connection_id, datetime.now(UTC), cause, refilled))
-            )
+            await self._writer.put(Statement("end_connection", (connection_id, datetime.now(UTC), cause, refilled)))
         return cause
 
     async def _read_until_closed(self, socket: ChatSocket) -> tuple[str, int]:
@@ -226,7 +226,7 @@ class Broadcast:
             await self._writer.put(*out)
         return refilled
 
-    async def _report_gap(self, missing: records.Missing) -> None:
+    async def _report_gap(self, missing: Missing) -> None:
         self.counts.gaps += 1
         seconds = (missing.to_ms - missing.from_ms) / 1000
         log.warning("gap", stream_id=self.stream_id, seconds=round(seconds, 1), cause=missing.cause)

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import structlog
@@ -31,7 +31,7 @@ class WatchSettings:
     """After so long without a message the status is asked; only a CLOSE ends the broadcast then."""
     resume: bool = True
     """A restarted collector goes on from the last stored message; otherwise the time it was away is not looked at."""
-    heartbeat: Heartbeat = Heartbeat()
+    heartbeat: Heartbeat = field(default_factory=Heartbeat)
     backoff: Callable[[], Backoff] = Backoff
 
 
@@ -174,4 +174,3 @@ class ChannelWatch:
             return await self._api.channel_name(self.channel_id)
         except ChzzkUnavailable:
             return (await self._detail()).channel_name
-

@@ -15,8 +15,8 @@ class Missing:
 class Coverage:
     """Follows one broadcast over its connections. All times are ms since 1970 by the server's clock.
 
-    A new connection opens a question: what was said since the last message that is known? The recent chat answers it. If
-    it reaches back to that message nothing is missing; if not, what lies between is a gap.
+    A new connection opens a question: what was said since the last message that is known? The recent chat answers it.
+    If it reaches back to that message nothing is missing; if not, what lies between is a gap.
     """
 
     def __init__(self, known_until_ms: int, cause: str) -> None:

@@ -47,7 +47,7 @@ class Watcher:
         return [watch.broadcast for watch in self.watches if watch.broadcast is not None]
 
     async def run(self) -> None:
-        """Returns when stopped. Raises what a side task died of: a collector that lost one of its parts must not stay."""
+        """Returns when stopped. Raises what a side task died of: a collector that lost a part must not stay."""
         started_at = datetime.now(UTC)
         collector_id = f"{socket.gethostname()}:{os.getpid()}"
         writing = asyncio.create_task(self.writer.run(), name="writer")

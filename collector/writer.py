@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 BATCH_ROWS = 1_000
 BATCH_SEC = 0.25
 
-# About 100 MB of chat. A full queue makes the connections wait: the server's buffers, and then recent chat, hold the rest.
+# About 100 MB of chat. A full queue makes the connections wait: the server's buffers, then recent chat, hold the rest.
 QUEUE_EVENTS = 200_000
 
 # What a server says, or does not say, when it is away or busy for a while: the same batch is tried again.

@@ -153,7 +153,9 @@ def export(
     day: Annotated[str | None, typer.Option("--date", help="Broadcasts of this day in Korea, YYYY-MM-DD.")] = None,
     broadcast: Annotated[str | None, typer.Option(help="One broadcast, by its number or stream_id.")] = None,
     since: Annotated[str | None, typer.Option(help="Broadcasts of this day in Korea and later.")] = None,
-    daily: Annotated[str | None, typer.Option(help="Stay, and make what is missing each day at HH:MM in Korea.")] = None,
+    daily: Annotated[
+        str | None, typer.Option(help="Stay, and make what is missing each day at HH:MM in Korea.")
+    ] = None,
     outdir: OutDir = None,
     config: ConfigFile = None,
     language: LanguageOption = None,
@@ -298,8 +300,9 @@ def _job(settings: Config) -> Any:
             window_sec=settings.peak_window_sec,
             topk=settings.topk,
             min_gap_sec=settings.min_peak_gap_sec,
-            false_alarms=settings.peak_false_alarms,
+            false_alarms=settings.peak_false_alarms or None,
             surge_threshold=settings.surge_threshold,
+            surge_topk=settings.surge_topk,
             surge_min_gap_sec=settings.surge_min_gap_sec,
         ),
         settings.rolling_sec,

@@ -77,9 +77,10 @@ async def collect(
 
 async def _export_in_child(config: Config, database: Database, stream_id: str, outdir: Path) -> None:
     """Makes the files in a process of its own: the event loop has chat to read, and the memory is given back."""
-    environment = {**os.environ, "NOKCHART_DATABASE_URL": database.url, "NOKCHART_LANGUAGE": config.language}
-    for key in ("peak_window_sec", "topk", "min_peak_gap_sec", "rolling_sec", "surge_threshold", "surge_min_gap_sec"):
-        environment[f"NOKCHART_{key.upper()}"] = str(getattr(config, key))
+    settings = {
+        f"NOKCHART_{key.upper()}": str(value) for key, value in config.model_dump().items() if value is not None
+    }
+    environment = {**os.environ, **settings, "NOKCHART_DATABASE_URL": database.url}
     child = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "nokchart", "export", "--broadcast", stream_id, "--outdir", str(outdir), "--quiet"),
         env=environment,
@@ -105,4 +106,3 @@ def _stop_on_signals(stop: asyncio.Event) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         with suppress(NotImplementedError):  # Windows has no such handlers: Ctrl-C ends the process there
             loop.add_signal_handler(number, ask, number)
-

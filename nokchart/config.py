@@ -48,8 +48,9 @@ class Config(BaseModel):
     peak_window_sec: Annotated[int, Field(ge=1, le=3600)] = 60
     topk: Annotated[int, Field(ge=1, le=1000)] = 50
     min_peak_gap_sec: Annotated[int, Field(ge=0, le=86_400)] = 120
-    peak_false_alarms: Annotated[float, Field(gt=0)] | None = 0.05
-    surge_threshold: Annotated[float, Field(gt=0)] = 8.0
+    peak_false_alarms: Annotated[float, Field(ge=0)] = 0.5
+    surge_threshold: Annotated[float, Field(gt=0)] = 4.5
+    surge_topk: Annotated[int, Field(ge=1, le=1000)] = 100
     surge_min_gap_sec: Annotated[int, Field(ge=1, le=86_400)] = 60
     rolling_sec: Annotated[int, Field(ge=1, le=86_400)] = 600
 
@@ -129,7 +130,7 @@ def load_channels(path: Path) -> list[str]:
     for entry in entries:
         if not isinstance(entry, str) or not _CHANNEL_ID.fullmatch(entry):
             raise ConfigError(
-                f"{path}, line {lines.get('channels', 1)} and after: {entry!r} is no channel id; it is the last part of "
+                f"{path}, line {lines.get('channels', 1)} and after: {entry!r} is no channel id; it is the end of "
                 "https://chzzk.naver.com/live/<channel id>, in quotes."
             )
     return list(dict.fromkeys(entries))

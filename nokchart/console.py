@@ -39,7 +39,9 @@ def complain(message: str) -> None:
 def set_up_log(*, quiet: bool = False) -> None:
     """One line per change of state on stderr: for people in a terminal, as JSON in a container."""
     renderer: structlog.types.Processor = (
-        structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer(ensure_ascii=False)
+        structlog.dev.ConsoleRenderer()
+        if sys.stderr.isatty()
+        else structlog.processors.JSONRenderer(ensure_ascii=False)
     )
     structlog.configure(
         processors=[

@@ -62,8 +62,12 @@ class _Show:
             progress = self.simulator.progress(channel_id)
             broadcast = collecting.get(channel_id)
             over = any(stream_id.endswith(channel_id) for stream_id in self.ended)
-            state = "ended" if over else "waiting" if broadcast is None else (
-                "collecting" if broadcast.counts.connected else "connecting"
+            state = (
+                "ended"
+                if over
+                else "waiting"
+                if broadcast is None
+                else ("collecting" if broadcast.counts.connected else "connecting")
             )
             rows.append(
                 Row(
@@ -84,7 +88,8 @@ def run_demo(config: Config, outdir: Path, minutes: float, speed: float, seed: i
     console = Console()
     started = time.monotonic()
     console.print(
-        f"NokChart demo: three simulated channels, {minutes:g} minutes of broadcast at {speed:g} times the speed", style="bold"
+        f"NokChart demo: three simulated channels, {minutes:g} minutes of broadcast at {speed:g} times the speed",
+        style="bold",
     )
     with scratch_database(config.data_folder, f"demo_{os.getpid()}") as database:
         outcomes = asyncio.run(_collect(config, outdir, minutes, speed, seed, database, console))
@@ -122,9 +127,7 @@ async def _collect(
         with Progress(console, show.rows) as progress:
             showing = asyncio.create_task(progress.run())
             try:
-                await collect(
-                    pointed, list(show.names), database, outdir=outdir, watching=watching, ended=ended
-                )
+                await collect(pointed, list(show.names), database, outdir=outdir, watching=watching, ended=ended)
             finally:
                 showing.cancel()
         return [
@@ -191,5 +194,3 @@ def _print_outcomes(console: Console, outcomes: list[Outcome]) -> None:
     table.add_section()
     table.add_row("all", *(f"{number:,}" for number in total), style="bold")
     console.print(table)
-
-

@@ -18,7 +18,7 @@ class SimulationError(NokchartError):
 def play(
     *, script: Path | None, minutes: float, speed: float, seed: int, port: int, tls: bool, ledger: Path | None
 ) -> None:
-    """Plays until every broadcast has ended, or until Ctrl-C. SimulationError where the port or the script is no good."""
+    """Plays until every broadcast has ended, or until Ctrl-C. SimulationError for a bad port or script."""
     try:
         channels = demo_channels(seed, minutes) if script is None else channels_from_json(script.read_text("utf-8"))
         simulator = Simulator(channels, speed=speed, seed=seed, port=port, tls=tls)

@@ -123,9 +123,11 @@ class Cluster:
         settings = _SETTINGS | ({} if self._durable else _NOT_DURABLE) | {"unix_socket_directories": str(sockets)}
         lines = ["# Written by NokChart at every start. Your own settings: ALTER SYSTEM, which counts for more."]
         lines += [f"{name} = '{value.replace(chr(39), chr(39) * 2)}'" for name, value in settings.items()]
-        path = self.data / "nokchart.conf"
-        path.write_bytes(os.fsencode("\n".join(lines) + "\n"))
-        path.chmod(0o600)
+        fresh = self.data / "nokchart.conf.new"
+        fresh.touch()
+        fresh.chmod(0o600)
+        fresh.write_bytes(os.fsencode("\n".join(lines) + "\n"))
+        fresh.replace(self.data / "nokchart.conf")  # never half: without it a server would listen to the network
 
     def make_socket_folder(self) -> Path:
         """The first private folder in which a socket can really be bound; a path of more than 107 bytes cannot be.
@@ -138,7 +140,7 @@ class Cluster:
         for candidate in (self.folder / "socket", *(folder / name for folder in shared)):
             if set('\\,"\n') & set(str(candidate)):
                 continue  # a list separator or a quote to PostgreSQL and its drivers
-            probe = candidate / f".s.PGSQL.{PORT}.lock"  # the longest name that will be needed
+            probe = candidate / f".s.PGSQL.{PORT}.test"  # as long as the longest name that will be needed
             with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as trial:
                 candidate.mkdir(mode=0o700, exist_ok=True)
                 about = candidate.lstat()

@@ -116,7 +116,7 @@ def _parameters(url: str) -> dict[str, str]:
 
 
 def _connect(parameters: dict[str, str], **options: Any) -> psycopg.Connection[tuple[Any, ...]]:
-    settings = {"connect_timeout": "10", "application_name": "nokchart", **parameters}
+    settings: dict[str, Any] = {"connect_timeout": "10", "application_name": "nokchart", **parameters}
     try:
         return psycopg.connect(**settings, **options)
     except psycopg.OperationalError as error:

@@ -147,6 +147,9 @@ class EmbeddedServer:
             return False
         else:
             self._shut_down()
+            if self._sockets is not None:
+                with contextlib.suppress(OSError):  # files of a server that was killed stay in it
+                    self._sockets.rmdir()
             return True
         finally:
             os.close(self._users)
@@ -202,7 +205,10 @@ class EmbeddedServer:
         self._disown_locks(self._sockets)
         deadline = time.monotonic() + ORPHAN_SECONDS
         while not self._cluster.pg_ctl("start", "-l", self._cluster.new_log(), seconds=RECOVERY_SECONDS):
-            if "still in use" not in self._cluster.log_tail() or time.monotonic() > deadline:
+            why = self._cluster.log_tail()
+            if self._serving():  # its starter was killed, and it was faster than ours
+                return
+            if ("still in use" not in why and "already exists" not in why) or time.monotonic() > deadline:
                 raise self._cluster.failed("did not start")
             time.sleep(0.1)
 
@@ -216,23 +222,38 @@ class EmbeddedServer:
             raise self._cluster.failed("did not stop")
 
     def _disown_locks(self, sockets: Path) -> None:
-        """Make PostgreSQL see that the owner of left-over lock files is dead, even if its process id was given away.
+        """Make PostgreSQL see that the owner of left-over lock files is dead, where its process id was given away.
 
         The pid file is kept but for its number: by the rest of it PostgreSQL finds out whether a backend of the dead
-        server still writes to the data.
+        server still writes to the data. A file that it understands itself is left alone, as a server may be starting
+        this very moment: the tools of a process that was killed run on.
         """
         left = self._cluster.data / "postmaster.pid"
-        with contextlib.suppress(FileNotFoundError):
-            _, _, rest = left.read_bytes().partition(b"\n")
-            if rest:
-                left.write_bytes(b"%d\n" % _NOBODY_PID + rest)
+        for path in (left, sockets / f".s.PGSQL.{PORT}.lock"):
+            try:
+                first, _, rest = path.read_bytes().partition(b"\n")
+            except FileNotFoundError:
+                continue
+            if first.isdigit() and (not _exists(int(first)) or self._alive(int(first))):
+                continue
+            if path == left and rest:
+                path.write_bytes(b"%d\n" % _NOBODY_PID + rest)
             else:
-                left.unlink()
-        (sockets / f".s.PGSQL.{PORT}.lock").unlink(missing_ok=True)
+                path.unlink()
 
     def _create_database(self) -> None:
         # At every start, not only after initdb: the process that made the cluster may have been killed before this.
         target = ("-h", str(self._sockets), "-p", PORT, "-U", "postgres", "-d", "postgres")
         done = self._cluster.run("psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", *target, text=_CREATE_DATABASE)
-        if done.returncode:
+        if done.returncode and "already exists" not in done.stdout:  # or the psql of a killed process has just made it
             raise EmbeddedServerError(f"The database nokchart could not be created: {done.stdout.strip()}")
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    return True

@@ -8,7 +8,7 @@ Kind = Literal["chat", "donation", "subscription", "gift", "party", "system", "o
 Source = Literal["live", "recent", "replay", "import"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
-# Chzzk counts in Korean time, which has had no daylight saving since 1988: a fixed offset is exact, and needs no zone data.
+# Chzzk counts in Korean time, which has had no daylight saving since 1988: a fixed offset is exact.
 KST = timezone(timedelta(hours=9), "KST")
 
 # Chzzk's message type codes; every other code is kind 'other'. Keys are digests of the code, so these never change.
@@ -56,4 +56,3 @@ def require_aware(moment: datetime) -> datetime:
     if moment.tzinfo is None:
         raise ValueError(f"{moment} has no time zone")
     return moment
-

@@ -35,8 +35,8 @@ def migrate(connection: psycopg.Connection[tuple[Any, ...]]) -> Edition:
     try:
         if (edition := _current(connection)) is not None:
             return edition
-        # Of the session, not of the transaction: alembic commits, and the views follow in another transaction. A process
-        # that dies in between leaves tables without the new views, which the next start sees and puts right.
+        # Of the session, not of the transaction: alembic commits, and the views follow in another one. A process that
+        # dies in between leaves tables without the new views, which the next start sees and puts right.
         connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
         try:
             return _current(connection) or _install(connection)
@@ -108,10 +108,8 @@ def _current(connection: psycopg.Connection[tuple[Any, ...]]) -> Edition | None:
 def _install(connection: psycopg.Connection[tuple[Any, ...]]) -> Edition:
     from store.migrations.runner import upgrade  # alembic takes half a second to import, and is needed once
 
-    if installed_version(connection) is None:
-        edition = detect_edition(connection)
-    else:
-        edition = _installed_edition(connection)
+    fresh = installed_version(connection) is None
+    edition = detect_edition(connection) if fresh else _installed_edition(connection)
     upgrade(connection, edition)
     for kind in _VIEWS[edition]:
         run_schema(connection, kind)

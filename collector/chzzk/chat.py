@@ -1,7 +1,7 @@
 """One chat socket: the handshake, the heartbeat both ways, and raw frames until it is dead.
 
-Built on chzzkpy's ChzzkWebSocket for what is sent. Its read loop is not used: it never notices a half-open socket, takes
-close code 1000 for the end of the broadcast, and drops commands that it does not know.
+Built on chzzkpy's ChzzkWebSocket for what is sent. Its read loop is not used: it never notices a half-open socket,
+takes close code 1000 for the end of the broadcast, and drops commands that it does not know.
 """
 
 import asyncio

@@ -6,11 +6,11 @@ What cannot be read is kept as a `Rejected` with its reason, so that nothing del
 
 import json
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from chzzkpy.unofficial.chat.enums import ChatCmd
 
-from store.event import KIND_OF_TYPE, Event, Source, event_key
+from store.event import KIND_OF_TYPE, Event, Kind, Source, event_key
 from store.text import clean_json, clean_text, load_json
 
 # A message older or newer than this cannot be one: seconds instead of milliseconds, zero, the year 9999.
@@ -76,7 +76,7 @@ class Frame:
     @property
     def is_recent_chat(self) -> bool:
         """The answer to the request for recent chat."""
-        return self.command == ChatCmd.RECENT_CHAT
+        return self.command == int(ChatCmd.RECENT_CHAT)
 
 
 def decode_frame(data: str | bytes, received_ms: int) -> Frame:
@@ -150,7 +150,7 @@ def _read_item(item: Any, dialect: Dialect, received_ms: int) -> Event:
     text = _string(item, dialect.text)
     extras = _nested(item.get("extras"))
     profile = _nested(item.get("profile"))
-    kind = KIND_OF_TYPE.get(type_code, "other")
+    kind: Kind = KIND_OF_TYPE.get(type_code, "other")
     donation_id = extras.pop("donationId", None)
     state = item.get(dialect.state)
 
@@ -238,7 +238,7 @@ def _amount(value: Any) -> int | None:
     return value if _is_int(value) and 0 <= value <= _MAX_AMOUNT else None
 
 
-def _is_int(value: Any) -> bool:
+def _is_int(value: Any) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)
 
 

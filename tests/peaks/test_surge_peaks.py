@@ -19,7 +19,8 @@ Connection = psycopg.Connection[Any]
 def load_bench() -> ModuleType:
     path = Path(__file__).parents[2] / "bench" / "peak_quality.py"
     spec = importlib.util.spec_from_file_location("peak_quality", path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules["peak_quality"] = module
     spec.loader.exec_module(module)
@@ -32,7 +33,8 @@ bench = load_bench()
 @pytest.mark.parametrize(("rate", "least"), [(0.5, 0.8), (1, 0.9), (3, 0.95), (12, 0.95), (25, 0.95)])
 def test_quality(plain_connection: Connection, rate: float, least: float) -> None:
     (quality,) = bench.evaluate(plain_connection, [rate], seeds=2, added=True)
-    assert quality.precision >= least and quality.recall >= least
+    assert quality.precision >= least
+    assert quality.recall >= least
     assert max(quality.false_surges) <= 1
     assert quality.listed_hits >= 0.9 * quality.listed
 
@@ -42,7 +44,8 @@ def test_quality_where_a_gain_of_two_only_doubles_the_pace(
     plain_connection: Connection, rate: float, least: float
 ) -> None:
     (quality,) = bench.evaluate(plain_connection, [rate], seeds=1)
-    assert quality.precision >= least and quality.recall >= least
+    assert quality.precision >= least
+    assert quality.recall >= least
 
 
 @pytest.mark.parametrize("scene", bench.scenes(3.0, 11), ids=lambda scene: scene.name)
@@ -74,9 +77,12 @@ def test_a_burst_beside_a_gap_is_flagged(plain_connection: Connection) -> None:
     in_gap = [1806 <= second < 1810 for second in range(3600)]
     counts[1806:1810] = 0
     (peak,) = bench.surges(plain_connection, counts, in_gap)
-    assert peak.in_gap and "touches gap" in peak.reasons and abs(peak.onset_sec - 1800) <= 2
+    assert peak.in_gap
+    assert "touches gap" in peak.reasons
+    assert abs(peak.onset_sec - 1800) <= 2
     (peak,) = bench.surges(plain_connection, counts)
-    assert not peak.in_gap and "touches gap" not in peak.reasons
+    assert not peak.in_gap
+    assert "touches gap" not in peak.reasons
 
 
 def test_ranked_apart_and_capped(plain_connection: Connection) -> None:

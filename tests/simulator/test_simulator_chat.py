@@ -164,17 +164,20 @@ async def test_nonsense_from_a_client_is_survived(client: Any, show: Callable[..
 async def test_a_client_that_takes_nothing_is_dropped_and_delays_nobody(
     client: Any, show: Callable[..., Channel]
 ) -> None:
-    channel = show(duration_sec=80, base_rate=600, quiet_start_sec=4, quiet_rate=0)
-    async with Simulator([channel], speed=20, send_timeout_sec=0.3) as chzzk:
+    channel = show(duration_sec=200, base_rate=200, quiet_start_sec=4, quiet_rate=0)
+    async with Simulator([channel], speed=20, send_timeout_sec=0.8) as chzzk:
         one = client(chzzk)
         lazy, _ = await one.join(channel)
         transport = lazy.socket._response.connection.transport
         transport.pause_reading()  # the kernel's buffers fill, then the server's sends stand still
         brisk, _ = await one.join(channel)
         await brisk.until(lambda: chzzk.connections[0].cause == "slow", "the slow client's end")
-        sent = len(chzzk.sent(channel.channel_id))
-        await brisk.until(lambda: len(brisk.items()) >= sent, "the other client to be up to date")
-        transport.resume_reading()
+        newest_ms = chzzk.sent(channel.channel_id)[-1].time_ms
+        await brisk.until(
+            lambda: brisk.frames[-1]["cmd"] == 93101 and brisk.frames[-1]["bdy"][-1]["msgTime"] >= newest_ms,
+            "the other client to be up to date",
+        )
+        transport.abort()
         await lazy.closed()
         assert chzzk.connections[1].closed_sec is None
 

@@ -1,6 +1,6 @@
 // One connection: what it believes to have for itself (statement names, settings, COPY, LISTEN) mapped to the one backend.
 import {
-  closeStatement, cString, errorIn, errorResponse, firstMessage, firstRow, message, messages, query, startupPacket, stringAt,
+  closeStatement, cString, errorResponse, firstMessage, firstRow, message, messages, query, startupPacket, stringAt,
   SYNC, typeOf
 } from './wire.mjs'
 
@@ -16,10 +16,9 @@ const DEALLOCATE = /^\s*(?:deallocate(?:\s+prepare)?\s+(?:"([^"]+)"|(\w+))|disca
 const NOTHING = 'UNLISTEN nobody'
 const PIECE = 400 // messages; a longer pipeline in one call loses its end in this build
 
+const quoted = text => `'${text.replaceAll("'", "''")}'`
 const clients = new Set()
 let lastId = 1000
-
-const quoted = text => `'${text.replaceAll("'", "''")}'`
 
 export class Client {
   #backend; #socket
@@ -56,12 +55,10 @@ export class Client {
   }
 
   #hangUp (error) {
-    if (this.#socket.writable) this.#socket.end(errorResponse('57P01', String(error?.message ?? error)))
+    if (this.#socket.writable) this.#socket.end(errorResponse('57P01', error.message))
   }
 
-  #write (bytes) {
-    if (this.#socket.writable && bytes.length) this.#socket.write(bytes)
-  }
+  #write (bytes) { if (this.#socket.writable && bytes.length) this.#socket.write(bytes) }
 
   async #read () {
     while (!this.#socket.destroyed) {
@@ -296,10 +293,8 @@ export class Client {
     if (!this.#backend.holds(this)) return // waited in vain; whoever holds the backend is stuck anyway
     try {
       await this.#backend.send(Buffer.concat([SYNC, query('ROLLBACK')]))
-      const closing = [...this.#statements.values()].map(closeStatement)
-      await this.#backend.send(Buffer.concat([...closing, SYNC]))
-      const problem = errorIn(await this.#backend.send(query('DISCARD TEMP; SELECT pg_advisory_unlock_all(); UNLISTEN *')))
-      if (problem) console.error('After a client had gone:', problem)
+      await this.#backend.send(Buffer.concat([...[...this.#statements.values()].map(closeStatement), SYNC]))
+      await this.#backend.send(query('DISCARD TEMP; SELECT pg_advisory_unlock_all(); UNLISTEN *'))
       this.#listensLost = true
       await this.#restoreSession()
     } finally { this.#backend.release(this) }

@@ -81,7 +81,6 @@ WHERE broadcast_id = %(broadcast_id)s;
 -- name: all_events
 -- Every event of a broadcast in order of time, for its events.jsonl.
 SELECT
-    (extract(EPOCH FROM ts) * 1000)::bigint AS ts_ms,
     kind,
     nickname,
     content,
@@ -89,8 +88,9 @@ SELECT
     user_id,
     hidden,
     source,
-    (extract(EPOCH FROM received_at) * 1000)::bigint AS received_ms,
-    extra::text AS extra
+    extra::text AS extra,
+    (extract(EPOCH FROM ts) * 1000)::bigint AS ts_ms,
+    (extract(EPOCH FROM received_at) * 1000)::bigint AS received_ms
 FROM event
 WHERE broadcast_id = %(broadcast_id)s
 ORDER BY ts, event_key;
@@ -119,7 +119,7 @@ ranked AS (
         text,
         chatters,
         first_ts,
-        row_number() OVER (PARTITION BY segment ORDER BY chatters DESC, first_ts, text) AS place
+        row_number() OVER (PARTITION BY segment ORDER BY chatters DESC, first_ts ASC, text ASC) AS place
     FROM said
 )
 
@@ -144,9 +144,9 @@ SELECT
     e.user_id,
     e.nickname,
     e.content,
-    (extract(EPOCH FROM e.ts) * 1000)::bigint AS ts_ms,
     e.amount,
-    e.hidden
+    e.hidden,
+    (extract(EPOCH FROM e.ts) * 1000)::bigint AS ts_ms
 FROM event AS e
 INNER JOIN broadcast AS b ON e.broadcast_id = b.broadcast_id
 WHERE b.channel_id = %(channel_id)s AND e.user_id IS NOT NULL;

@@ -4,7 +4,7 @@ WITH known_channel AS (
     INSERT INTO channel (channel_id, name)
     VALUES (%(channel_id)s, %(streamer)s)
     ON CONFLICT (channel_id) DO UPDATE
-    SET name = coalesce(channel.name, excluded.name)
+        SET name = coalesce(channel.name, excluded.name)
     RETURNING channel_id
 )
 
@@ -19,7 +19,7 @@ SELECT
     %(category)s
 FROM known_channel
 ON CONFLICT (stream_id) DO UPDATE
-SET updated_at = now()
+    SET updated_at = now()
 RETURNING broadcast_id;
 
 -- name: import_events

@@ -16,9 +16,10 @@ FROM (
     FROM series
     WHERE bucket_sec = 1
 ) AS s
-CROSS JOIN LATERAL volume_peaks(
-    s.counts, s.in_gap, %(window_sec)s, %(min_gap_sec)s, %(topk)s, %(false_alarms)s::double precision
-) AS p
+CROSS JOIN
+    LATERAL volume_peaks(
+        s.counts, s.in_gap, %(window_sec)s, %(min_gap_sec)s, %(topk)s, %(false_alarms)s::double precision
+    ) AS p
 ORDER BY p.rank;
 
 -- name: find_surge_peaks
@@ -36,18 +37,21 @@ FROM (
     SELECT
         array_agg(coalesce(chat_count, 0) ORDER BY sec) AS counts,
         array_agg(in_gap ORDER BY sec) AS in_gap,
-        array_agg(chatters ORDER BY sec) AS chatters
+        -- a file of the old tool has no crowd: then every chat counts
+        array_agg(coalesce(crowd, chat_count, 0) ORDER BY sec) AS crowd
     FROM series
     WHERE bucket_sec = 1
 ) AS s
-CROSS JOIN LATERAL surge_peaks(
-    s.counts, s.in_gap, s.chatters, %(min_gap_sec)s, %(topk)s, %(threshold)s::double precision
-) AS p
+CROSS JOIN
+    LATERAL surge_peaks(
+        s.counts, s.in_gap, s.crowd, %(min_gap_sec)s, %(topk)s, %(threshold)s::double precision
+    ) AS p
 ORDER BY p.rank;
 
 -- name: delete_peaks
 -- The last analysis of a broadcast, which the new one replaces.
-DELETE FROM peak WHERE broadcast_id = %(broadcast_id)s;
+DELETE FROM peak
+WHERE broadcast_id = %(broadcast_id)s;
 
 -- name: insert_peak
 -- One peak of the last analysis.

@@ -1,5 +1,5 @@
 -- name: create_scratch
--- Temporary twins of the tables that an analysis reads. PostgreSQL looks for a name among the temporary tables first, so
+-- Temporary twins of the tables that an analysis reads. PostgreSQL looks for a name among temporary tables first, so
 -- the same queries now read these: a folder is analysed like a broadcast, and leaves nothing in the database.
 CREATE TEMP TABLE event (LIKE event INCLUDING ALL);
 

@@ -10,6 +10,7 @@ CREATE TEMP TABLE series (
     chatters integer, -- distinct authors of chats
     viewers integer, -- mean of the samples in the bucket; NULL without one
     in_gap boolean NOT NULL, -- part of the bucket was not collected
+    crowd integer, -- chat_count without the one who wrote most in each half minute: no one person makes a surge
     PRIMARY KEY (bucket_sec, sec)
 );
 
@@ -40,21 +41,24 @@ watched AS (
 ),
 
 missing AS (
-    SELECT from_ts, to_ts
+    SELECT
+        from_ts,
+        to_ts
     FROM gap
     WHERE broadcast_id = %(broadcast_id)s AND repaired_at IS NULL
 ),
 
-buckets AS (
+-- MATERIALIZED: inlined, the rolling mean would ask about gaps for each row of each of its frames
+buckets AS MATERIALIZED (
     SELECT
         sec,
         %(opened_at)s::timestamptz + make_interval(secs => sec) AS ts,
-        EXISTS (
+        exists(
             SELECT
             FROM missing
             WHERE
-                missing.from_ts < %(opened_at)s::timestamptz + make_interval(secs => sec + %(bucket_sec)s)
-                AND missing.to_ts > %(opened_at)s::timestamptz + make_interval(secs => sec)
+                missing.from_ts < %(opened_at)s::timestamptz + make_interval(secs => missing.sec + %(bucket_sec)s)
+                AND missing.to_ts > %(opened_at)s::timestamptz + make_interval(secs => missing.sec)
         ) AS in_gap
     FROM generate_series(0, %(length_sec)s - 1, %(bucket_sec)s) AS sec
 ),
@@ -78,12 +82,68 @@ SELECT
     sec,
     ts,
     chat_count,
-    round(avg(chat_count) OVER (ORDER BY sec ROWS BETWEEN %(rolling_buckets)s - 1 PRECEDING AND CURRENT ROW), 1),
+    round(avg(chat_count) OVER (ORDER BY sec ROWS BETWEEN %(rolling_before)s PRECEDING AND CURRENT ROW), 1),
     donation_count,
     chatters,
     viewers,
-    in_gap
+    in_gap,
+    NULL
 FROM known;
+
+-- name: fill_crowd
+-- The crowd of each second. The loudest of a half minute is whoever wrote most in it; ties go to one of them.
+WITH said AS (
+    SELECT
+        date_bin(interval '30 seconds', ts, %(opened_at)s::timestamptz) AS slot,
+        user_id,
+        count(*) AS chats
+    FROM event
+    WHERE broadcast_id = %(broadcast_id)s AND kind = 'chat'
+    GROUP BY 1, 2
+),
+
+loudest AS (
+    SELECT DISTINCT ON (slot)
+        slot,
+        user_id
+    FROM said
+    ORDER BY slot, chats DESC, user_id
+),
+
+loud AS (
+    SELECT
+        date_bin(interval '1 second', e.ts, %(opened_at)s::timestamptz) AS ts,
+        count(*) AS chats
+    FROM event AS e
+    INNER JOIN loudest AS l
+        ON
+            date_bin(interval '30 seconds', e.ts, %(opened_at)s::timestamptz) = l.slot
+            AND e.user_id IS NOT DISTINCT FROM l.user_id
+    WHERE e.broadcast_id = %(broadcast_id)s AND e.kind = 'chat'
+    GROUP BY 1
+)
+
+UPDATE series
+SET crowd = series.chat_count - coalesce(loud.chats, 0)
+FROM series AS s
+LEFT JOIN loud ON s.ts = loud.ts
+WHERE series.bucket_sec = 1 AND s.bucket_sec = 1 AND series.sec = s.sec;
+
+-- name: sum_crowd
+-- The crowd of the wider buckets.
+UPDATE series
+SET crowd = w.crowd
+FROM (
+    SELECT
+        b.bucket_sec,
+        b.sec,
+        sum(o.crowd) AS crowd
+    FROM series AS b
+    INNER JOIN series AS o ON o.bucket_sec = 1 AND o.sec >= b.sec AND o.sec < b.sec + b.bucket_sec
+    WHERE b.bucket_sec > 1
+    GROUP BY b.bucket_sec, b.sec
+) AS w
+WHERE series.bucket_sec = w.bucket_sec AND series.sec = w.sec;
 
 -- name: copy_series
 -- The rows of a chat_ts file; its header is written by the caller, who knows the name of the rolling column.
@@ -91,12 +151,13 @@ COPY (
     SELECT
         sec,
         chat_count,
-        to_char(ts AT TIME ZONE 'UTC', %(clock)s) || '+00:00' AS "timestamp",
+        to_char(ts AT TIME ZONE 'UTC', %(clock)s) || '+00:00' AS timestamp,
         rolling,
         donation_count,
         chatters,
         viewers,
-        CASE WHEN in_gap THEN 'true' ELSE 'false' END AS in_gap
+        CASE WHEN in_gap THEN 'true' ELSE 'false' END AS in_gap,
+        crowd
     FROM series
     WHERE bucket_sec = %(bucket_sec)s
     ORDER BY sec
@@ -116,14 +177,14 @@ ORDER BY sec;
 
 -- name: insert_series
 -- The rows of a chat_ts_1s.csv that is read back, one array a column.
-INSERT INTO series (bucket_sec, sec, ts, chat_count, chatters, in_gap)
+INSERT INTO series (bucket_sec, sec, ts, chat_count, crowd, in_gap)
 SELECT
     1,
     r.sec,
     %(opened_at)s::timestamptz + make_interval(secs => r.sec),
     r.chat_count,
-    r.chatters,
+    r.crowd,
     r.in_gap
 FROM unnest(
-    %(sec)s::integer [], %(chat_count)s::integer [], %(chatters)s::integer [], %(in_gap)s::boolean []
-) AS r (sec, chat_count, chatters, in_gap);
+    %(sec)s::integer[], %(chat_count)s::integer[], %(crowd)s::integer[], %(in_gap)s::boolean[]
+) AS r (sec, chat_count, crowd, in_gap);

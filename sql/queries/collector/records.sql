@@ -15,59 +15,61 @@ SELECT
     e.hidden,
     e.source,
     TIMESTAMPTZ 'epoch' + e.received_ms * INTERVAL '1 millisecond',
-    e.extra::jsonb
-FROM unnest(
-    $1::text [], $2::bigint [], $3::text [], $4::bigint [], $5::text [], $6::text [],
-    $7::text [], $8::integer [], $9::boolean [], $10::text [], $11::bigint [], $12::text []
-) AS e (
-    stream_id, ts_ms, kind, event_key, user_id, nickname, content, amount, hidden, source, received_ms, extra
-)
+    e.extra::JSONB
+FROM
+    unnest(
+        $1::TEXT[], $2::BIGINT[], $3::TEXT[], $4::BIGINT[], $5::TEXT[], $6::TEXT[],
+        $7::TEXT[], $8::INTEGER[], $9::BOOLEAN[], $10::TEXT[], $11::BIGINT[], $12::TEXT[]
+    )
+        AS e (
+            stream_id, ts_ms, kind, event_key, user_id, nickname, content, amount, hidden, source, received_ms, extra
+        )
 INNER JOIN broadcast AS b ON e.stream_id = b.stream_id
 ON CONFLICT DO NOTHING;
 
 -- name: hide_event
 -- A message was blinded ($4 true) or restored; author and time name it.
 UPDATE event
-SET hidden = $4::boolean
+SET hidden = $4::BOOLEAN
 FROM broadcast AS b
 WHERE
-    b.stream_id = $1::text
+    b.stream_id = $1::TEXT
     AND event.broadcast_id = b.broadcast_id
-    AND event.ts = TIMESTAMPTZ 'epoch' + $2::bigint * INTERVAL '1 millisecond'
-    AND event.user_id = $3::text
-    AND event.hidden <> $4::boolean;
+    AND event.ts = TIMESTAMPTZ 'epoch' + $2::BIGINT * INTERVAL '1 millisecond'
+    AND event.user_id = $3::TEXT
+    AND event.hidden <> $4::BOOLEAN;
 
 -- name: insert_rejected_item
 -- An item that could not be understood, as it came.
 INSERT INTO rejected_item (broadcast_id, received_at, source, reason, raw)
 SELECT
     b.broadcast_id,
-    $2::timestamptz,
-    $3::text,
-    $4::text,
-    $5::text
+    $2::TIMESTAMPTZ,
+    $3::TEXT,
+    $4::TEXT,
+    $5::TEXT
 FROM broadcast AS b
-WHERE b.stream_id = $1::text;
+WHERE b.stream_id = $1::TEXT;
 
 -- name: upsert_channel
 -- The channel, and its name where Chzzk has told it.
 INSERT INTO channel (channel_id, name)
-VALUES ($1::text, $2::text)
+VALUES ($1::TEXT, $2::TEXT)
 ON CONFLICT (channel_id) DO UPDATE
-SET name = coalesce(excluded.name, channel.name), updated_at = now();
+    SET name = coalesce(excluded.name, channel.name), updated_at = now();
 
 -- name: open_broadcast
 -- The broadcast's row, made or found: a restarted collector continues it, even after a CLOSE that was false.
 INSERT INTO broadcast (stream_id, channel_id, opened_at, title, category, chat_channel_id)
-VALUES ($1::text, $2::text, $3::timestamptz, $4::text, $5::text, $6::text)
+VALUES ($1::TEXT, $2::TEXT, $3::TIMESTAMPTZ, $4::TEXT, $5::TEXT, $6::TEXT)
 ON CONFLICT (channel_id, opened_at) DO UPDATE
-SET
-    closed_at = NULL,
-    close_cause = NULL,
-    title = coalesce(excluded.title, broadcast.title),
-    category = coalesce(excluded.category, broadcast.category),
-    chat_channel_id = coalesce(excluded.chat_channel_id, broadcast.chat_channel_id),
-    updated_at = now();
+    SET
+        closed_at = NULL,
+        close_cause = NULL,
+        title = coalesce(excluded.title, broadcast.title),
+        category = coalesce(excluded.category, broadcast.category),
+        chat_channel_id = coalesce(excluded.chat_channel_id, broadcast.chat_channel_id),
+        updated_at = now();
 
 -- name: end_stale_connections
 -- Connections that a killed collector could not end: they lasted at most until the last row that they brought.
@@ -84,7 +86,7 @@ SET
     cause = 'collector killed'
 FROM broadcast AS b
 WHERE
-    b.stream_id = $1::text
+    b.stream_id = $1::TEXT
     AND connection.broadcast_id = b.broadcast_id
     AND connection.disconnected_at IS NULL;
 
@@ -92,71 +94,71 @@ WHERE
 -- The title or the category changed while on air.
 WITH changed AS (
     UPDATE broadcast
-    SET title = $3::text, category = $4::text, updated_at = now()
-    WHERE stream_id = $1::text
+    SET title = $3::TEXT, category = $4::TEXT, updated_at = now()
+    WHERE stream_id = $1::TEXT
     RETURNING broadcast_id
 )
 
 INSERT INTO broadcast_change (ts, broadcast_id, title, category)
 SELECT
-    $2::timestamptz,
+    $2::TIMESTAMPTZ,
     changed.broadcast_id,
-    $3::text,
-    $4::text
+    $3::TEXT,
+    $4::TEXT
 FROM changed
 ON CONFLICT DO NOTHING;
 
 -- name: move_chat
 -- The broadcast's chat moved to another chat channel.
 UPDATE broadcast
-SET chat_channel_id = $2::text, updated_at = now()
-WHERE stream_id = $1::text;
+SET chat_channel_id = $2::TEXT, updated_at = now()
+WHERE stream_id = $1::TEXT;
 
 -- name: close_broadcast
 -- The broadcast is over.
 UPDATE broadcast
-SET closed_at = greatest($2::timestamptz, opened_at), close_cause = $3::text, updated_at = now()
-WHERE stream_id = $1::text;
+SET closed_at = greatest($2::TIMESTAMPTZ, opened_at), close_cause = $3::TEXT, updated_at = now()
+WHERE stream_id = $1::TEXT;
 
 -- name: insert_viewer_sample
 -- How many were watching when the status was asked.
 INSERT INTO viewer_sample (ts, broadcast_id, viewers)
 SELECT
-    $2::timestamptz,
+    $2::TIMESTAMPTZ,
     b.broadcast_id,
-    $3::integer
+    $3::INTEGER
 FROM broadcast AS b
-WHERE b.stream_id = $1::text
+WHERE b.stream_id = $1::TEXT
 ON CONFLICT DO NOTHING;
 
 -- name: start_connection
 -- The chat server welcomed us.
 INSERT INTO connection (connection_id, broadcast_id, connected_at)
 SELECT
-    $2::uuid,
+    $2::UUID,
     b.broadcast_id,
-    $3::timestamptz
+    $3::TIMESTAMPTZ
 FROM broadcast AS b
-WHERE b.stream_id = $1::text
+WHERE b.stream_id = $1::TEXT
 ON CONFLICT DO NOTHING;
 
 -- name: end_connection
 -- A connection ended, and why; how many items its recent chat brought.
 UPDATE connection
-SET disconnected_at = greatest($2::timestamptz, connected_at), cause = $3::text, refilled = $4::integer
-WHERE connection_id = $1::uuid;
+SET disconnected_at = greatest($2::TIMESTAMPTZ, connected_at), cause = $3::TEXT, refilled = $4::INTEGER
+WHERE connection_id = $1::UUID;
 
 -- name: insert_gap
 -- Chat that was not delivered.
 INSERT INTO gap (gap_id, broadcast_id, from_ts, to_ts, cause)
 SELECT
-    $2::uuid,
+    $2::UUID,
     b.broadcast_id,
-    TIMESTAMPTZ 'epoch' + $3::bigint * INTERVAL '1 millisecond',
-    TIMESTAMPTZ 'epoch' + $4::bigint * INTERVAL '1 millisecond',
-    $5::text
+    TIMESTAMPTZ 'epoch' + $3::BIGINT * INTERVAL '1 millisecond',
+    TIMESTAMPTZ 'epoch' + $4::BIGINT * INTERVAL '1 millisecond',
+    $5::TEXT
 FROM broadcast AS b
-WHERE b.stream_id = $1::text
+WHERE b.stream_id = $1::TEXT
 ON CONFLICT DO NOTHING;
 
 -- name: report_collector
@@ -165,34 +167,34 @@ INSERT INTO collector_status (
     collector_id, started_at, heartbeat_at, stopped_at, channels, live, events, rejected, queued, last_commit_at
 )
 VALUES (
-    $1::text,
-    $2::timestamptz,
-    $3::timestamptz,
-    $4::timestamptz,
-    $5::integer,
-    $6::integer,
-    $7::bigint,
-    $8::bigint,
-    $9::integer,
-    $10::timestamptz
+    $1::TEXT,
+    $2::TIMESTAMPTZ,
+    $3::TIMESTAMPTZ,
+    $4::TIMESTAMPTZ,
+    $5::INTEGER,
+    $6::INTEGER,
+    $7::BIGINT,
+    $8::BIGINT,
+    $9::INTEGER,
+    $10::TIMESTAMPTZ
 )
 ON CONFLICT (collector_id) DO UPDATE
-SET
-    heartbeat_at = excluded.heartbeat_at,
-    stopped_at = excluded.stopped_at,
-    channels = excluded.channels,
-    live = excluded.live,
-    events = excluded.events,
-    rejected = excluded.rejected,
-    queued = excluded.queued,
-    last_commit_at = excluded.last_commit_at;
+    SET
+        heartbeat_at = excluded.heartbeat_at,
+        stopped_at = excluded.stopped_at,
+        channels = excluded.channels,
+        live = excluded.live,
+        events = excluded.events,
+        rejected = excluded.rejected,
+        queued = excluded.queued,
+        last_commit_at = excluded.last_commit_at;
 
 -- name: newest_event
 -- The newest message that is stored of a broadcast, as ms since 1970; NULL where there is none.
-SELECT (extract(EPOCH FROM max(e.ts)) * 1000)::bigint AS newest_ms
+SELECT (extract(EPOCH FROM max(e.ts)) * 1000)::BIGINT AS newest_ms
 FROM event AS e
 INNER JOIN broadcast AS b ON e.broadcast_id = b.broadcast_id
-WHERE b.stream_id = $1::text;
+WHERE b.stream_id = $1::TEXT;
 
 -- name: close_abandoned
 -- Broadcasts of the channel, other than $2, whose end nobody saw: they lasted at least until their newest message.
@@ -208,4 +210,4 @@ SET
     ),
     close_cause = 'unseen',
     updated_at = now()
-WHERE channel_id = $1::text AND closed_at IS NULL AND stream_id IS DISTINCT FROM $2::text;
+WHERE channel_id = $1::TEXT AND closed_at IS NULL AND stream_id IS DISTINCT FROM $2::TEXT;

@@ -18,7 +18,8 @@ SELECT
     coalesce(n.connections, 0) AS connections,
     greatest(coalesce(n.connections, 0) - 1, 0) AS reconnects,
     coalesce(g.missing_sec, 0) AS missing_sec,
-    extract(EPOCH FROM coalesce(b.closed_at, t.last_event_at, b.opened_at) - b.opened_at)::double precision AS duration_sec
+    extract(EPOCH FROM coalesce(b.closed_at, t.last_event_at, b.opened_at) - b.opened_at)::double precision
+        AS duration_sec
 FROM broadcast AS b
 INNER JOIN channel AS c ON b.channel_id = c.channel_id
 LEFT JOIN LATERAL (
@@ -39,7 +40,7 @@ LEFT JOIN LATERAL (
 LEFT JOIN LATERAL (
     SELECT extract(EPOCH FROM sum(p.to_ts - p.from_ts))::double precision AS missing_sec
     FROM gap AS p
-    WHERE p.broadcast_id = b.broadcast_id AND p.repaired_at IS NULL
+    WHERE p.broadcast_id = b.broadcast_id AND p.repaired_at IS null
 ) AS g ON true;
 
 COMMENT ON VIEW broadcast_overview IS
