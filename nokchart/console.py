@@ -50,6 +50,6 @@ def set_up_log(*, quiet: bool = False) -> None:
             structlog.processors.dict_tracebacks,
             renderer,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(50 if quiet else 20),
+        wrapper_class=structlog.make_filtering_bound_logger(40 if quiet else 20),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )

@@ -158,7 +158,9 @@ class ChzzkApi:
             answer = orjson.loads(body)
         except orjson.JSONDecodeError as error:
             raise ChzzkUnavailable("the answer is not JSON") from error
-        content = answer.get("content") if isinstance(answer, dict) else None
+        content = answer.get("content", answer) if isinstance(answer, dict) else answer
+        if content is None:
+            return {}, answered_at  # of a channel that has never been on air
         if not isinstance(content, dict):
             raise ChzzkUnavailable("the answer has no content")
         return content, answered_at

@@ -11,7 +11,7 @@ const SET_NAMES = { time: 'timezone', authorization: 'session_authorization' } /
 const RESET = /^\s*reset\s+([\w.]+)\s*;?\s*$/i
 const RESET_ALL = /\breset\s+all\b/i
 const LISTEN = /\b(un)?listen\s+(?:"([^"]+)"|([\w$*]+))/gi
-// Of all statements of the backend, these may only meet the client's own.
+// These may only meet the client's own statements.
 const DEALLOCATE = /^\s*(?:deallocate(?:\s+prepare)?\s+(?:"([^"]+)"|(\w+))|discard\s+all)\s*;?\s*$/i
 const NOTHING = 'UNLISTEN nobody'
 const PIECE = 400 // messages; a longer pipeline in one call loses its end in this build
@@ -37,8 +37,7 @@ export class Client {
   #copy = null // the messages of a COPY FROM STDIN that is arriving
   #hiddenCloses = 0 // CloseComplete replies to messages of ours
   #skipToSync = false
-  #settingsLost = false
-  #listensLost = false
+  #settingsLost = false; #listensLost = false
   #status = 'I' // as in ReadyForQuery: idle, in a transaction, in a failed one
 
   constructor (backend, socket) {
@@ -216,10 +215,9 @@ export class Client {
       this.#write(errorResponse('0A000', 'COPY FROM STDIN works here only as a simple query, without parameters'))
       return
     }
-    const closing = this.#deallocation(sql)
-    if (closing) sql = NOTHING
+    const before = this.#deallocation(sql) ?? []
+    if (DEALLOCATE.test(sql)) sql = NOTHING
     else this.#watch(sql)
-    const before = closing ?? []
     // The unnamed statement is replaced by the next one; named, it has to be closed.
     if (name.text === '' && this.#statements.has('')) before.push(closeStatement(this.#statements.get('')))
     this.#hiddenCloses += before.length

@@ -51,16 +51,16 @@ missing AS (
 -- MATERIALIZED: inlined, the rolling mean would ask about gaps for each row of each of its frames
 buckets AS MATERIALIZED (
     SELECT
-        sec,
-        %(opened_at)s::timestamptz + make_interval(secs => sec) AS ts,
-        exists(
+        r.sec,
+        %(opened_at)s::timestamptz + make_interval(secs => r.sec) AS ts,
+        EXISTS (
             SELECT
-            FROM missing
+            FROM missing AS m
             WHERE
-                missing.from_ts < %(opened_at)s::timestamptz + make_interval(secs => missing.sec + %(bucket_sec)s)
-                AND missing.to_ts > %(opened_at)s::timestamptz + make_interval(secs => missing.sec)
+                m.from_ts < %(opened_at)s::timestamptz + make_interval(secs => r.sec + %(bucket_sec)s)
+                AND m.to_ts > %(opened_at)s::timestamptz + make_interval(secs => r.sec)
         ) AS in_gap
-    FROM generate_series(0, %(length_sec)s - 1, %(bucket_sec)s) AS sec
+    FROM generate_series(0, %(length_sec)s - 1, %(bucket_sec)s) AS r (sec)
 ),
 
 known AS (
