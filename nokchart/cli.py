@@ -217,8 +217,8 @@ def import_(
 @one_sentence
 def demo(
     outdir: Annotated[Path, typer.Option(help="Where the folders go.")] = Path("demo-output"),
-    minutes: Annotated[float, typer.Option(min=1, max=60, help="Length of the simulated broadcasts.")] = 5.0,
-    speed: Annotated[float, typer.Option(min=1, max=60, help="Simulated seconds a second.")] = 10.0,
+    minutes: Annotated[float, typer.Option(min=1, max=60, help="Length of the simulated broadcasts.")] = 12.0,
+    speed: Annotated[float, typer.Option(min=1, max=60, help="Simulated seconds a second.")] = 20.0,
     seed: Annotated[int, typer.Option(help="Another seed, another demo.")] = 0,
     language: LanguageOption = None,
 ) -> None:

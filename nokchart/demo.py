@@ -21,7 +21,7 @@ from nokchart.progress import Progress, Row
 from simulator import SentItem, Simulator, demo_channels
 from store.database import Database, scratch_database
 
-# A poll a second at ten times the speed is a poll every ten seconds, as Chzzk has it.
+# A poll a second at twenty times the speed is a poll every twenty seconds of the broadcast.
 _POLL_SEC = 1.0
 
 # A found surge belongs to a scripted burst when it begins at most so far from it, in seconds of the broadcast.

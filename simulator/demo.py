@@ -13,28 +13,29 @@ DEMO_SHOWS = (
     ("하늘고래", "소울라이크 노데스 도전 3일차", "종합 게임", 8.0, 3_200),
     ("불꽃참새", "합방! 5인 내전 끝장전", "리그 오브 레전드", 15.0, 7_500),
 )
-QUIET_START_SEC = 20.0  # less than 1.5 chats a second: the recent chat covers a client that comes late
-MIN_GAP_SEC = 40.0
+QUIET_START_SEC = 40.0  # about a chat a second: the recent chat covers a client that comes late
+FIRST_BURST_SEC = QUIET_START_SEC + 60.0  # a minute of ordinary chat to compare with
+MIN_GAP_SEC = 100.0
 
 
-def demo_channels(seed: int = 0, minutes: float = 5.0, count: int = 3) -> list[Channel]:
+def demo_channels(seed: int = 0, minutes: float = 12.0, count: int = 3) -> list[Channel]:
     """Make the demo's channels: one broadcast of so many simulated minutes each, with 3 to 5 bursts.
 
     The same for the same arguments. Raises ScriptError for a count outside 1 to 3 or a broadcast too short for its
-    bursts (under 4 minutes there may be fewer of them).
+    bursts (under 10 minutes there may be fewer of them).
     """
     if not 1 <= count <= len(DEMO_SHOWS):
         raise ScriptError(f"the demo has 1 to {len(DEMO_SHOWS)} channels, not {count}")
     duration_sec = round(minutes * 60)
     rng = random.Random(f"demo/{seed}")
-    room_for = int((duration_sec - 1.5 * QUIET_START_SEC) / MIN_GAP_SEC)
+    room_for = int((duration_sec - FIRST_BURST_SEC) / MIN_GAP_SEC)
     channels = []
     for name, title, category, rate, viewers in DEMO_SHOWS[:count]:
         bursts = random_bursts(
             f"{seed}/{name}",
             duration_sec,
             min(rng.randint(3, 5), max(1, room_for)),
-            first_after_sec=QUIET_START_SEC + 5,
+            first_after_sec=FIRST_BURST_SEC,
             min_gap_sec=MIN_GAP_SEC,
         )
         broadcast = Broadcast(
