@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ class Line(msgspec.Struct, gc=False):
     received_at: datetime | None = None
     sent_at: datetime | None = None
     hidden: bool = False
-    extra: msgspec.Raw | None = None
+    extra: msgspec.Raw = msgspec.Raw(b"null")  # a union with None would always be None
 
 
 @dataclass
@@ -114,46 +115,58 @@ def read_lines(path: Path, notes: Notes) -> Iterator[list[Line]]:
 class CopyRows:
     """Makes rows for the query copy_events out of lines. The hot path: a broadcast has a million of them."""
 
-    def __init__(self, opened_ms: int, broadcast_id: int | str, *, keep_extra: bool) -> None:
-        """`opened_ms`: second 0, ms since 1970. Without `keep_extra` only what names the message is read of it."""
+    def __init__(self, opened_ms: int, broadcast_id: int, *, whole: bool) -> None:
+        """`opened_ms`: second 0, ms since 1970. Without `whole` the rows lack what no analysis reads."""
         self._opened_ms = opened_ms
         self._broadcast_id = broadcast_id
-        self._keep_extra = keep_extra
-        self._second = -1
-        self._clock = ""
+        self._whole = whole
 
-    def row(self, line: Line) -> str:
-        """`line` in COPY's text format, with its newline."""
+    def rows(self, lines: list[Line]) -> bytes:
+        """`lines` in COPY's text format."""
+        return "".join([self._row(line) for line in lines]).encode()
+
+    def _row(self, line: Line) -> str:
         ts_ms = self._opened_ms + line.t_ms
-        second, fraction = divmod(ts_ms, 1000)
-        if second != self._second:
-            # Formatting a time costs more than the rest of the row, and most rows share their second with the last one.
-            self._second = second
-            self._clock = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%d %H:%M:%S")
-        user, text, author = line.user, line.text, line.user_id
+        kind, author, user, text = line.type, line.user_id, line.user, line.text
+        code = TYPE_OF_KIND.get(kind)
         if author is None:
             author = user  # files of the old tool have no ids
-        if _UNSAFE.search(f"{author}{user}{text}"):
-            author, user, text = (value if value is None else clean_text(value) for value in (author, user, text))
-            names = "\t".join(_NULL if value is None else _escaped(value) for value in (author, user, text))
+        if author is None or user is None or text is None or _UNSAFE.search(f"{author}{user}{text}"):
+            author, user, text = _cleaned(author), _cleaned(user), _cleaned(text)
+            names = f"{_escaped(author)}\t{_escaped(user)}\t{_escaped(text)}"
         else:
-            names = "\t".join(_NULL if value is None else value for value in (author, user, text))
-        code = TYPE_OF_KIND.get(line.type)
-        kind, extra, donation_id = ("other" if code is None else line.type), _NULL, None
-        if line.extra is not None and (code != 1 or self._keep_extra):
+            names = f"{author}\t{user}\t{text}"
+        donation_id, extra = None, _NULL
+        if code != _CHAT or self._whole:
             known = load_json(bytes(line.extra))
             if isinstance(known, dict):
                 code = code or known.get("type")
-                donation_id = known.get("donationId")
-                donation_id = None if donation_id is None else clean_text(str(donation_id))
-                extra = _escaped(clean_json(known)) if self._keep_extra else _NULL
-        key = event_key(code if isinstance(code, int) else 0, author, ts_ms, text, donation_id)
+                donation_id = None if known.get("donationId") is None else clean_text(str(known["donationId"]))
+                extra = _escaped(clean_json(known))
+        if kind not in TYPE_OF_KIND:
+            kind, code = "other", code if isinstance(code, int) else 0
+        if self._whole:
+            key = event_key(code or 0, author, ts_ms, text, donation_id, line.amount)
+            received = _NULL if line.received_at is None else line.received_at.isoformat()
+        else:
+            # Only to tell repeated events apart, in a table that goes with the session: the fast hash will do.
+            key = hash((code, author, text, donation_id, line.amount))
+            received = _NULL
         amount = line.amount if line.amount is not None and 0 <= line.amount < 2**31 else _NULL
-        received = _NULL if line.received_at is None else line.received_at.isoformat()
         return (
-            f"{self._clock}.{fraction:03d}+00\t{self._broadcast_id}\t{kind}\t{key}\t{names}\t{amount}\t"
-            f"{line.hidden}\timport\t{received}\t{extra}\n"
+            f"{_clock(ts_ms // 1000)}.{ts_ms % 1000:03d}+00\t{self._broadcast_id}\t{kind}\t{key}\t{names}\t"
+            f"{amount}\t{line.hidden}\timport\t{received}\t{extra}\n"
         )
+
+
+@lru_cache(maxsize=64)
+def _clock(second: int) -> str:
+    # Formatting a time costs more than the rest of a row, and most rows share their second with the one before.
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _cleaned(text: str | None) -> str | None:
+    return None if text is None else clean_text(text)
 
 
 def _one_by_one(decoder: "msgspec.json.Decoder[Line]", raw: list[bytes], first: int, notes: Notes) -> Iterator[Line]:
@@ -211,9 +224,10 @@ _OPTIONAL: dict[str, Any] = {
     "hidden": bool,
 }
 
+_CHAT = TYPE_OF_KIND["chat"]
 _NULL = "\\N"
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
-def _escaped(text: str) -> str:
-    return text.translate(_ESCAPES)
+def _escaped(text: str | None) -> str:
+    return _NULL if text is None else text.translate(_ESCAPES)

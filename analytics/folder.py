@@ -30,7 +30,7 @@ def safe_name(name: str | None) -> str:
     """`name` as a part of a path on any file system: at most 80 bytes, no separators, no `..`, never empty."""
     composed = unicodedata.normalize("NFC", name or "")
     kept = "".join(char for char in composed if unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Co", "Cn"))
-    safe = re.sub(r"\s+", " ", _FORBIDDEN.sub("_", kept)).strip(" .")
+    safe = re.sub(r"\.{2,}", ".", re.sub(r"\s+", " ", _FORBIDDEN.sub("_", kept))).strip(" .")
     while len(safe.encode()) > _MAX_NAME_BYTES:
         safe = safe[:-1]
     safe = safe.strip(" .")

@@ -39,7 +39,7 @@ def import_folder(database: Database, folder: Path) -> Imported:
     opened_at = parse_time((report or {}).get("opened_at")) or find_opened_at(events, stream_id)[0]
     subject = Subject.from_folder(folder, stream_id, opened_at, report)
     with analysis_session(database, scratch=True) as connection:
-        notes = load_events(connection, events, subject.broadcast_id, opened_at, keep_extra=True)
+        notes = load_events(connection, events, subject.broadcast_id, opened_at, whole=True)
         new = _store(connection, subject, opened_at)
     return Imported(folder, stream_id, notes, new)
 

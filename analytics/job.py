@@ -1,23 +1,24 @@
 """All files of a broadcast, in one go: from the database, or from a folder with an events.jsonl."""
 
+import importlib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import sql
-from analytics.chart import draw_chart
 from analytics.event_lines import EventsFileError, Notes
 from analytics.events_file import write_events
 from analytics.folder import OutputError, broadcast_folder, write_json
 from analytics.language import Language
 from analytics.loading import find_opened_at, load_events
-from analytics.peaks import Peaks, PeakSettings, find_peaks, store_peaks, write_peaks
+from analytics.peaks import Peaks, PeakSettings, find_peaks, peaks_content, store_peaks
 from analytics.report import collection_report, made_report, parameters
-from analytics.series import Span, fill_series, read_series, write_series
+from analytics.series import Span, fill_series, read_rows, write_series
 from analytics.session import SCRATCH_ID, Connection, analysis_session
 from analytics.subject import Subject, parse_time, read_collection_report
-from analytics.topics import find_topics, write_topics
+from analytics.topics import find_topics
 from store.database import Database
 
 
@@ -54,9 +55,7 @@ def export_broadcast(database: Database, row: dict[str, Any], outdir: Path, sett
         events = folder / "events.jsonl"
         write_events(connection, events, subject.broadcast_id, subject.stream_id, subject.opened_at)
         span = subject.span(connection)
-        collected = folder / "collection_report.json"
-        write_json(collected, collection_report(connection, subject, span, collected=True))
-        made = _make_files(connection, subject, span, folder, settings, [events, collected], "openDate", None)
+        made = _make_files(connection, subject, span, folder, settings, [events], "openDate", None)
     # In a transaction of its own: a collector that changed the row meanwhile must not undo the whole analysis.
     with database.connect() as connection_after:
         store_peaks(connection_after, subject.broadcast_id, made.peaks)
@@ -84,11 +83,9 @@ def process_folder(database: Database, folder: Path, stream_id: str, settings: J
         notes = load_events(connection, events, SCRATCH_ID, opened_at)
         _load_gaps(connection, report)
         span = subject.span(connection)
-        others: list[Path] = []
-        if report is None or report.get("made_from") == "events.jsonl":
-            others = [folder / "collection_report.json"]
-            write_json(others[0], collection_report(connection, subject, span, collected=False))
-        return _make_files(connection, subject, span, folder, settings, others, opened_at_from, notes)
+        # A report of the collection itself knows more than the folder does, and stays.
+        keep_report = report is not None and report.get("made_from") != "events.jsonl"
+        return _make_files(connection, subject, span, folder, settings, [], opened_at_from, notes, keep_report)
 
 
 def _make_files(
@@ -100,16 +97,49 @@ def _make_files(
     files: list[Path],
     opened_at_from: str,
     notes: Notes | None,
+    keep_report: bool = False,
 ) -> Made:
-    """The part that is the same for both: series, peaks, topics, chart, and the report on all `files`."""
-    fill_series(connection, subject.broadcast_id, span, settings.rolling_sec)
-    peaks = find_peaks(connection, settings.peaks)
-    files += write_series(connection, folder, span, settings.rolling_sec)
-    write_peaks(folder / "peaks.json", subject.stream_id, peaks, settings.peaks)
-    write_topics(folder / "topics.json", subject.stream_id, find_topics(connection, subject.broadcast_id, span))
+    """The part that is the same for both: series, peaks, topics, chart, and the reports."""
+    # Where the database has work, this process has time: to import the libraries of charts, and to draw.
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="chart") as artist:
+        artist.submit(importlib.import_module, "analytics.chart")
+        fill_series(connection, subject.broadcast_id, span, settings.rolling_sec)
+        peaks = find_peaks(connection, settings.peaks)
+        drawing = artist.submit(_draw, read_rows(connection), subject, peaks, folder, settings)
+        files += write_series(connection, folder, span, settings.rolling_sec)
+        for name, content in {
+            "peaks.json": peaks_content(subject.stream_id, peaks, settings.peaks),
+            "topics.json": find_topics(connection, subject.stream_id, subject.broadcast_id, span),
+            "collection_report.json": None
+            if keep_report
+            else collection_report(connection, subject, span, collected=notes is None),
+        }.items():
+            if content is not None:
+                write_json(folder / name, content)
+                files.append(folder / name)
+        files += drawing.result()
+    report = made_report(
+        subject,
+        folder,
+        files,
+        peaks,
+        parameters(settings.peaks, settings.rolling_sec, settings.language),
+        opened_at_from=opened_at_from,
+        notes=notes,
+    )
+    write_json(folder / "report.json", report)
+    return Made(folder, [*files, folder / "report.json"], peaks, notes)
+
+
+def _draw(
+    rows: list[dict[str, Any]], subject: Subject, peaks: Peaks, folder: Path, settings: JobSettings
+) -> list[Path]:
+    from analytics.chart import draw_chart
+    from analytics.series_frame import as_frame
+
     try:
-        charts = draw_chart(
-            read_series(connection),
+        return draw_chart(
+            as_frame(rows),
             peaks.volume,
             peaks.surge,
             opened_at=subject.opened_at,
@@ -123,18 +153,6 @@ def _make_files(
         raise OutputError(
             f"The chart in {folder} cannot be written ({error.strerror or error}): what was there before is unchanged."
         ) from error
-    files += [folder / "peaks.json", folder / "topics.json", *charts]
-    report = made_report(
-        subject,
-        folder,
-        files,
-        peaks,
-        parameters(settings.peaks, settings.rolling_sec, settings.language),
-        opened_at_from=opened_at_from,
-        notes=notes,
-    )
-    write_json(folder / "report.json", report)
-    return Made(folder, [*files, folder / "report.json"], peaks, notes)
 
 
 def _load_gaps(connection: Connection, report: dict[str, Any] | None) -> None:

@@ -21,20 +21,21 @@ _SAMPLE_LINES = 1_000
 
 
 def load_events(
-    connection: Connection, path: Path, broadcast_id: int, opened_at: datetime, *, keep_extra: bool = False
+    connection: Connection, path: Path, broadcast_id: int, opened_at: datetime, *, whole: bool = False
 ) -> Notes:
     """Loads the sound lines of `path`; second 0 is `opened_at`. Repeated events are loaded once.
 
+    `whole` loads what no analysis reads as well: arrival times, and what has no column.
     One thread reads and digests while another has the database take in the block before: the time of a load is that of
     the slower of the two. EventsFileError where the file holds no event at all.
     """
     notes = Notes()
     opened_ms = (require_aware(opened_at) - _EPOCH) // timedelta(milliseconds=1)
-    rows = CopyRows(opened_ms, broadcast_id, keep_extra=keep_extra)
+    rows = CopyRows(opened_ms, broadcast_id, whole=whole)
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="copy") as copier:
         running: Future[int] | None = None
         for block in read_lines(path, notes):
-            data = "".join([rows.row(line) for line in block]).encode()
+            data = rows.rows(block)
             if running is not None:
                 notes.repeated += running.result()
             running = copier.submit(_copy_block, connection, data, len(block))

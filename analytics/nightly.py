@@ -10,6 +10,7 @@ from typing import Any
 from psycopg.rows import dict_row
 
 import sql
+from analytics.folder import OutputError
 from analytics.job import JobSettings, Made, export_broadcast
 from store.database import Database
 from store.errors import NokchartError
@@ -41,8 +42,7 @@ def find_broadcasts(
         rows: list[dict[str, Any]] = connection.execute(  # type: ignore[assignment]
             sql.query("find_broadcasts"),
             {
-                "stream_id": None if broadcast is None or broadcast.isdigit() else broadcast,
-                "broadcast_id": int(broadcast) if broadcast is not None and broadcast.isdigit() else None,
+                "broadcast": broadcast,
                 "since": None if begin is None else _midnight(begin),
                 "until": None if day is None else _midnight(day + timedelta(days=1)),
                 "only_changed": only_changed,
@@ -55,9 +55,21 @@ def find_broadcasts(
 
 
 def export_all(database: Database, rows: list[dict[str, Any]], outdir: Path, settings: JobSettings) -> Iterator[Made]:
-    """Makes the folder of each broadcast, one after the other."""
+    """Makes the folder of each broadcast, one after the other.
+
+    One that fails does not keep the others from theirs: OutputError at the end, with the first failure.
+    """
+    failures = []
     for row in rows:
-        yield export_broadcast(database, row, outdir, settings)
+        try:
+            made = export_broadcast(database, row, outdir, settings)
+        except OutputError as error:
+            failures.append(error)
+        else:
+            yield made
+    if failures:
+        more = f" So it is with {len(failures) - 1} more of {len(rows)} broadcasts." if len(failures) > 1 else ""
+        raise OutputError(f"{failures[0]}{more}")
 
 
 def every_day(at: clock_time, job: Callable[[], None]) -> None:

@@ -1,13 +1,11 @@
 """The peaks of a series: found by the functions in sql/schema/views/20_peaks.sql, and written as peaks.json."""
 
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import psycopg
 
 import sql
-from analytics.folder import write_json
 from analytics.session import Connection
 
 # An editor's clip starts a little before the chat erupts: people write after they have seen.
@@ -69,18 +67,15 @@ def store_peaks(connection: psycopg.Connection[Any], broadcast_id: int, peaks: P
             )
 
 
-def write_peaks(path: Path, stream_id: str, peaks: Peaks, settings: PeakSettings) -> None:
-    """Writes peaks.json. OutputError where it cannot be written."""
-    write_json(
-        path,
-        {
-            "stream_id": stream_id,
-            "window_sec": settings.window_sec,
-            "peaks": [_for_people(entry) for entry in peaks.volume],
-            "surges": [_for_people(entry) for entry in peaks.surge],
-            "settings": asdict(settings),
-        },
-    )
+def peaks_content(stream_id: str, peaks: Peaks, settings: PeakSettings) -> dict[str, Any]:
+    """What peaks.json says."""
+    return {
+        "stream_id": stream_id,
+        "window_sec": settings.window_sec,
+        "peaks": [_for_people(entry) for entry in peaks.volume],
+        "surges": [_for_people(entry) for entry in peaks.surge],
+        "settings": asdict(settings),
+    }
 
 
 def clock_text(seconds: int) -> str:

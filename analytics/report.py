@@ -28,6 +28,7 @@ def collection_report(connection: Connection, subject: Subject, span: Span, *, c
     """
     of_subject = {"broadcast_id": subject.broadcast_id}
     totals = {row["kind"]: row for row in connection.execute(sql.query("event_totals"), of_subject)}
+    chatters = connection.execute(sql.query("chatter_total")).fetchone()
     gaps = connection.execute(sql.query("gaps"), of_subject).fetchall()
     ended_at = span.opened_at + timedelta(seconds=span.length_sec)
     report: dict[str, Any] = {
@@ -45,7 +46,7 @@ def collection_report(connection: Connection, subject: Subject, span: Span, *, c
         "chat_count": totals["chat"]["events"] if "chat" in totals else 0,
         "donation_count": totals["donation"]["events"] if "donation" in totals else 0,
         "donation_amount": sum(int(row["amount"]) for row in totals.values()),
-        "chatters": totals["chat"]["authors"] if "chat" in totals else 0,
+        "chatters": chatters["chatters"] if chatters else 0,
         "hidden": sum(row["hidden"] for row in totals.values()),
         "gaps": [
             {

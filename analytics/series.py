@@ -1,22 +1,15 @@
 """The series of a broadcast: chats by the second, the minute and five minutes of broadcast time."""
 
-import csv
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-
-import pandas as pd
+from typing import Any
 
 import sql
 from analytics.folder import complete_file
 from analytics.session import Connection
-from store.errors import NokchartError
 
 BUCKETS_SEC = (1, 60, 300)
-
-
-class SeriesError(NokchartError):
-    """A chat_ts file cannot be used."""
 
 
 @dataclass(frozen=True)
@@ -30,20 +23,24 @@ class Span:
 
 def fill_series(connection: Connection, broadcast_id: int, span: Span, rolling_sec: int) -> None:
     """Computes the session's series of all widths from the session's events."""
+    of_span = {"broadcast_id": broadcast_id, "opened_at": span.opened_at}
+    connection.execute(sql.query("create_said"))
+    connection.execute(sql.query("fill_chatter"), of_span)
+    connection.execute("ANALYZE chatter")
+    connection.execute(sql.query("fill_said"), of_span)
+    connection.execute("ANALYZE said")
     for bucket_sec in BUCKETS_SEC:
         connection.execute(
             sql.query("fill_series"),
             {
+                **of_span,
                 "bucket_sec": bucket_sec,
-                "broadcast_id": broadcast_id,
-                "opened_at": span.opened_at,
                 "length_sec": span.length_sec,
                 "rolling_before": max(1, rolling_sec // bucket_sec) - 1,
             },
         )
-    span_of = {"broadcast_id": broadcast_id, "opened_at": span.opened_at}
     connection.execute("ANALYZE series")
-    connection.execute(sql.query("fill_crowd"), span_of)
+    connection.execute(sql.query("fill_crowd"))
     connection.execute(sql.query("sum_crowd"))
 
 
@@ -66,81 +63,6 @@ def write_series(connection: Connection, folder: Path, span: Span, rolling_sec: 
     return written
 
 
-def read_series(connection: Connection, bucket_sec: int = 1) -> pd.DataFrame:
-    """The session's series of one width, one row a bucket: sec, chat_count, donation_count, viewers, in_gap."""
-    cursor = connection.execute(sql.query("read_series"), {"bucket_sec": bucket_sec})
-    rows = cursor.fetchall()
-    frame = pd.DataFrame(rows, columns=["sec", "chat_count", "donation_count", "viewers", "in_gap"])
-    return frame.astype({"sec": "int64", "chat_count": "float64", "viewers": "float64", "in_gap": "bool"})
-
-
-def load_series(connection: Connection, path: Path) -> tuple[pd.DataFrame, datetime | None]:
-    """Reads a chat_ts file back into the session's series, as rows of one second.
-
-    Returns the rows, and the clock time of second 0 where the file tells it. SeriesError, in one sentence, where the
-    file is missing, is empty, or lacks a column.
-    """
-    frame, opened_at = read_series_file(path)
-    if len(frame) > 1 and frame["sec"].diff().min() > 1:
-        raise SeriesError(f"{path} has no row for each second: peaks are found in chat_ts_1s.csv.")
-    # A second that is left out had no chat.
-    whole = frame.set_index("sec").reindex(range(int(frame["sec"].iloc[-1]) + 1))
-    in_gap = whole["in_gap"].eq(True)
-    counts = whole["chat_count"].where(in_gap, whole["chat_count"].fillna(0))
-    start = opened_at or datetime(1970, 1, 1, tzinfo=UTC)
-    connection.execute(
-        sql.query("insert_series"),
-        {
-            "opened_at": start,
-            "sec": whole.index.tolist(),
-            "chat_count": _optional_ints(counts),
-            "crowd": _optional_ints(whole["crowd"]),
-            "in_gap": in_gap.tolist(),
-        },
-    )
-    return frame, opened_at
-
-
-def read_series_file(path: Path) -> tuple[pd.DataFrame, datetime | None]:
-    """The rows of a chat_ts file, and the clock time of second 0 where it tells it. SeriesError as above."""
-    try:
-        frame = pd.read_csv(path, encoding="utf-8-sig", on_bad_lines="error")
-    except FileNotFoundError as error:
-        raise SeriesError(f"{path} does not exist: `nokchart build-ts` makes it.") from error
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, csv.Error) as error:
-        raise SeriesError(f"{path} is not a chat_ts file ({' '.join(str(error).split())}).") from error
-    except OSError as error:
-        raise SeriesError(f"{path} cannot be read: {error.strerror}.") from error
-    missing = [name for name in ("sec", "chat_count") if name not in frame.columns]
-    if missing:
-        raise SeriesError(f"{path} has no column {' and '.join(missing)}: it is not a chat_ts file.")
-    if frame.empty:
-        raise SeriesError(f"{path} has no rows.")
-    for name in ("sec", "chat_count", "donation_count", "viewers", "crowd"):
-        if name not in frame.columns:
-            frame[name] = float("nan")
-        numbers = pd.to_numeric(frame[name], errors="coerce")
-        wrong = numbers.isna() & frame[name].notna()
-        if wrong.any():
-            raise SeriesError(f"{path}, line {int(wrong.to_numpy().argmax()) + 2}: {name} is not a number.")
-        frame[name] = numbers
-    if frame["sec"].isna().any() or (frame["sec"].diff().dropna() <= 0).any() or frame["sec"].iloc[0] < 0:
-        raise SeriesError(f"{path}: sec must be there in each line, and rise.")
-    frame["sec"] = frame["sec"].astype("int64")
-    gaps = frame["in_gap"] if "in_gap" in frame.columns else pd.Series(False, index=frame.index)
-    frame["in_gap"] = gaps.astype(str).str.lower().isin(["true", "t", "1"])
-    return frame, _second_zero(frame)
-
-
-def _second_zero(frame: pd.DataFrame) -> datetime | None:
-    if "timestamp" not in frame.columns:
-        return None
-    first = pd.to_datetime(frame["timestamp"].iloc[0], utc=True, errors="coerce")
-    if pd.isna(first):
-        return None
-    zero: datetime = (first - pd.Timedelta(seconds=int(frame["sec"].iloc[0]))).to_pydatetime()
-    return zero
-
-
-def _optional_ints(values: "pd.Series[float]") -> list[int | None]:
-    return [None if pd.isna(value) else int(value) for value in values]
+def read_rows(connection: Connection, bucket_sec: int = 1) -> list[dict[str, Any]]:
+    """The session's series of one width, for `series_frame.as_frame`."""
+    return connection.execute(sql.query("read_series"), {"bucket_sec": bucket_sec}).fetchall()

@@ -15,6 +15,9 @@ Connection = psycopg.Connection[dict[str, Any]]
 # The broadcast_id of a folder's events in the scratch tables: no real broadcast has it.
 SCRATCH_ID = 0
 
+# A sort of a million chats stays in memory; one runs at a time.
+_WORK_MEM = "64MB"
+
 
 @contextmanager
 def analysis_session(database: Database, *, scratch: bool = False) -> Iterator[Connection]:
@@ -28,6 +31,7 @@ def analysis_session(database: Database, *, scratch: bool = False) -> Iterator[C
         if not scratch:
             connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         with connection.transaction():
+            connection.execute(f"SET LOCAL work_mem = '{_WORK_MEM}'")
             if scratch:
                 connection.execute(sql.query("create_scratch").encode())
             connection.execute(sql.query("create_series"))

@@ -9,11 +9,12 @@ import orjson
 
 from analytics.chart import draw_chart
 from analytics.event_lines import EventsFileError, Notes
-from analytics.folder import OutputError
+from analytics.folder import OutputError, write_json
 from analytics.language import Language
 from analytics.loading import find_opened_at, load_events
-from analytics.peaks import PeakSettings, find_peaks, write_peaks
-from analytics.series import fill_series, load_series, read_series_file, write_series
+from analytics.peaks import PeakSettings, find_peaks, peaks_content
+from analytics.series import fill_series, write_series
+from analytics.series_frame import load_series, read_series_file
 from analytics.session import SCRATCH_ID, analysis_session
 from analytics.subject import Subject, parse_time, read_collection_report
 from store.database import Database
@@ -44,7 +45,7 @@ def find_series_peaks(database: Database, series: Path, stream_id: str, out: Pat
     """Writes the peaks.json of a chat_ts_1s.csv."""
     with analysis_session(database) as connection:
         load_series(connection, series)
-        write_peaks(out, stream_id, find_peaks(connection, settings), settings)
+        write_json(out, peaks_content(stream_id, find_peaks(connection, settings), settings))
 
 
 def plot_series(series: Path, peaks: Path, out: Path, rolling_sec: int, language: Language) -> list[Path]:

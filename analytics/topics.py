@@ -1,10 +1,8 @@
-"""What each segment of a broadcast was about: for now, the chats that most people wrote."""
+"""What each segment of a broadcast was about: for now, the chats that were written most often."""
 
-from pathlib import Path
 from typing import Any
 
 import sql
-from analytics.folder import write_json
 from analytics.peaks import clock_text
 from analytics.series import Span
 from analytics.session import Connection
@@ -13,8 +11,8 @@ SEGMENT_SEC = 600
 SAMPLES = 5
 
 
-def find_topics(connection: Connection, broadcast_id: int, span: Span) -> list[dict[str, Any]]:
-    """One entry a segment of ten minutes, silent ones included: its place, and its sample chats."""
+def find_topics(connection: Connection, stream_id: str, broadcast_id: int, span: Span) -> dict[str, Any]:
+    """What topics.json says: one entry a segment of ten minutes, silent ones included, with its sample chats."""
     rows = connection.execute(
         sql.query("sample_chats"),
         {
@@ -34,15 +32,10 @@ def find_topics(connection: Connection, broadcast_id: int, span: Span) -> list[d
                 "start_time": clock_text(start),
                 "end_time": clock_text(end),
                 "sample_chats": [
-                    {"text": row["text"], "chatters": row["chatters"]}
+                    {"text": row["text"], "count": row["chats"]}
                     for row in rows
                     if row["segment"] == start // SEGMENT_SEC
                 ],
             }
         )
-    return segments
-
-
-def write_topics(path: Path, stream_id: str, segments: list[dict[str, Any]]) -> None:
-    """Writes topics.json. OutputError where it cannot be written."""
-    write_json(path, {"stream_id": stream_id, "segment_sec": SEGMENT_SEC, "segments": segments})
+    return {"stream_id": stream_id, "segment_sec": SEGMENT_SEC, "segments": segments}

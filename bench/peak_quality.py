@@ -1,33 +1,41 @@
 """How well the peak functions find bursts that are known, and what they make of scenes built to mislead them.
 
-    python bench/peak_quality.py --dsn postgresql://... [--seeds 5]
+    python -m bench.peak_quality [--dsn postgresql://...] [--seeds 6]
 
-The broadcasts are made here, from numpy alone: Poisson chat whose base drifts by a factor of three both ways, with
-bursts of gain 2-9 that rise in 3 s and decay in 6-40 s. A gain is read the harder way unless said otherwise: a burst of
-gain 2 doubles the pace at its top (`times`); the other reading adds twice the base to it (`added`).
+Without --dsn an embedded server is started in a temporary folder. The long broadcasts are made here, from numpy alone:
+Poisson chat whose base drifts by a factor of three both ways, with bursts of gain 2-9 that rise in 3 s and decay in
+6-40 s. A gain is read the harder way unless said otherwise: a burst of gain 2 doubles the pace at its top (`times`);
+the other reading adds twice the base to it (`added`). The short ones are the demo's, chat by chat.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import psycopg
 
+from simulator import demo_channels, generate
+from store.database import open_database
+
 Counts = npt.NDArray[np.int64]
 Connection = psycopg.Connection[Any]
 
-THRESHOLD = 4.25  # sigmas that a surge needs which stands alone
-SURGE_GAP = 60  # seconds between the starts of two surges
+THRESHOLD = 4.5  # sigmas that a surge needs which stands alone
+SURGE_GAP, SURGE_TOPK = 60, 100  # seconds between the starts of two surges; at most so many
 WINDOW, VOLUME_GAP, TOPK, FALSE_ALARMS = 60, 120, 50, 0.5
 RATES = (0.5, 1.0, 3.0, 12.0, 25.0)  # chats per second
 SHAPES = ((6, 40), (12, 70))  # hours, bursts
-FIRST_SEED = 90_000  # far from those the constants were chosen with
+SHORT_RATES, SHORT_MINUTES = (1.0, 4.0, 15.0), (5, 10, 15, 30)
+FIRST_SEED = 2_610_000  # not looked at while the constants were chosen
 TOLERANCE = 10  # seconds between a true onset and the one reported
 
 
@@ -69,7 +77,7 @@ def surges(
     crowd: Sequence[int] | Counts | None = None,
     *,
     min_gap_sec: int = SURGE_GAP,
-    topk: int = 400,
+    topk: int = SURGE_TOPK,
     threshold: float = THRESHOLD,
 ) -> list[Peak]:
     rows = connection.execute(
@@ -190,7 +198,7 @@ def plain_z(counts: Counts, threshold: float) -> list[tuple[int, float]]:
     z = ((total[starts + 10] - total[starts]) - 10 * usual) / np.sqrt(np.maximum(10 * usual, 1))
     taken: list[tuple[int, float]] = []
     for index in np.argsort(-z, kind="stable"):
-        if z[index] <= threshold or len(taken) == 400:
+        if z[index] <= threshold or len(taken) == SURGE_TOPK:
             break
         if all(abs(int(starts[index]) - start) >= SURGE_GAP for start, _ in taken):
             taken.append((int(starts[index]), float(z[index])))
@@ -204,8 +212,9 @@ def evaluate(
     shapes: Sequence[tuple[float, int]] = SHAPES,
     *,
     added: bool = False,
+    calm: int = 1,
 ) -> list[Quality]:
-    """Quality by base rate; without a connection, that of the plain z."""
+    """Quality by base rate, `calm` broadcasts without a burst for each seed; no connection: that of the plain z."""
     detect = plain_z if connection is None else detector(connection)
     results = []
     for rate in rates:
@@ -222,10 +231,77 @@ def evaluate(
                 quality.errors += errors
                 quality.listed += len(listed)
                 quality.listed_hits += len(matches([onset for onset, _ in listed], onsets))
-            quiet, _ = make_broadcast(rate, 6, 0, seed + 500_000)
-            quality.false_surges.append(len(detect(quiet, THRESHOLD)))
+            for number in range(calm):
+                counts, _ = make_broadcast(rate, 6, 0, seed + 10_000 * (number + 1))
+                quality.false_surges.append(len(detect(counts, THRESHOLD)))
         results.append(quality)
     return results
+
+
+# ---------------------------------------------------------------------------------------------------- short ones
+
+
+@dataclass
+class ShortQuality:
+    """Sums over the demo's broadcasts of one length, with what `find_peaks` would be given."""
+
+    minutes: float
+    bursts: int = 0  # 60 s from the start and 45 s from the one before, or more
+    found: int = 0  # among the first N surges, N the number of all bursts
+    listed: int = 0
+    stray: int = 0  # surges with no burst within TOLERANCE
+    loud: int = 0  # bursts in a volume peak: starts are VOLUME_GAP apart, so not all can be
+    loud_listed: int = 0
+
+    def __str__(self) -> str:
+        return (
+            f"{self.minutes:4.0f} min   surges: {self.found} of {self.bursts} bursts, {self.listed} listed, "
+            f"{self.stray} stray   volume: {self.loud} of {self.bursts}, {self.loud_listed} listed"
+        )
+
+
+def short_quality(connection: Connection, minutes: float, seeds: Sequence[int]) -> ShortQuality:
+    quality = ShortQuality(minutes)
+    for seed in seeds:
+        for channel in demo_channels(seed, minutes):
+            broadcast = channel.broadcasts[0]
+            numbers: dict[str, int] = {}
+            events = [
+                (int(item.offset_ms // 1000), numbers.setdefault(str(item.user_id), len(numbers)))
+                for item in generate(broadcast, seed)
+                if item.kind == "chat"
+            ]
+            chats, _, crowd = crowd_of(int(broadcast.duration_sec), events)
+            onsets = [burst.onset_sec for burst in broadcast.bursts]
+            wanted = [onset for before, onset in pairwise([-45.0, *onsets]) if onset >= 60 and onset - before >= 45]
+            found = [peak.onset_sec for peak in surges(connection, chats, crowd=crowd)]
+            loud = volume(connection, chats)
+            quality.bursts += len(wanted)
+            quality.found += len(matches(found[: len(onsets)], np.array(wanted)))
+            quality.listed += len(found)
+            quality.stray += sum(all(abs(onset - second) > TOLERANCE for onset in onsets) for second in found)
+            quality.loud += sum(any(peak.start_sec - 5 <= onset < peak.end_sec for peak in loud) for onset in wanted)
+            quality.loud_listed += len(loud)
+    return quality
+
+
+def calm_broadcast(rate: float, minutes: int, kind: str, seed: int) -> Counts:
+    """No burst: `flat`, `gentle` (the demo's drift, by a third) or `drifting` (as the long ones, up to threefold)."""
+    rng = np.random.default_rng(seed)
+    seconds = 60 * minutes
+    if kind == "drifting":
+        return rng.poisson(drifting_base(rate, seconds, rng))
+    gentle = np.interp(np.arange(seconds), [0, seconds / 2, seconds], [0.8, 1.1, 1.0])
+    return rng.poisson(rate * (gentle if kind == "gentle" else np.ones(seconds)))
+
+
+def calm_lists(connection: Connection, rate: float, minutes: int, kind: str, seeds: Sequence[int]) -> tuple[int, int]:
+    """How many broadcasts without a burst have a surge, and how many a volume peak."""
+    broadcasts = [calm_broadcast(rate, minutes, kind, seed) for seed in seeds]
+    return (
+        sum(bool(surges(connection, counts)) for counts in broadcasts),
+        sum(bool(volume(connection, counts)) for counts in broadcasts),
+    )
 
 
 # ---------------------------------------------------------------------------------------------------- scenes
@@ -286,6 +362,7 @@ def scenes(rate: float, seed: int) -> list[Scene]:
     raid = np.where(second < 1800, hour, 4 * hour)
     plateau = np.where((second >= 1800) & (second < 2400), 5 * hour, hour)
     dip = np.where((second >= 1800) & (second < 1860), 0, hour)
+    filling = np.where(second < 40, np.minimum(hour, 1), hour)
     ramp = rate * 5 ** np.clip((second - 900) / 1800, 0, 1)
     lifted = np.where(gap, 0, np.where(second >= 2100, 3 * hour, hour))
 
@@ -302,6 +379,8 @@ def scenes(rate: float, seed: int) -> list[Scene]:
         Scene("the same, surges 30 s apart", chat(bursts(1800, 1840)), [1800, 1840], min_gap_sec=30),
         Scene("double burst 90 s apart", chat(bursts(1800, 1890)), [1800, 1890]),
         Scene("silence before the start", chat(silent), []),
+        Scene("a start that fills up within a minute", chat(filling), []),
+        Scene("burst 30 s after the start", chat(bursts(30)), [30]),
         Scene("minute of silence, then as before", chat(dip), []),
         Scene("gap of 5 min, then as before", chat(np.where(gap, 0, hour)), [], in_gap=list(gap)),
         Scene("gap of 5 min, then x3", chat(lifted), [], in_gap=list(gap)),
@@ -336,12 +415,27 @@ def loudest_bursts(connection: Connection, rate: float, seed: int) -> tuple[int,
     return len(clear), found, len(peaks)
 
 
+@contextmanager
+def connect(dsn: str | None) -> Iterator[Connection]:
+    """A database with the schema in it: the given one, or a new one that is gone afterwards."""
+    if dsn:
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            yield connection
+        return
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        open_database(None, Path(folder)) as database,
+        database.connect(autocommit=True) as connection,
+    ):
+        yield connection
+
+
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--dsn", required=True, help="a database in which the schema is installed")
-    arguments.add_argument("--seeds", type=int, default=5)
-    options = arguments.parse_args()
-    with psycopg.connect(options.dsn, autocommit=True) as connection:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--dsn", help="a database in which the schema is installed; without it, an embedded one")
+    parser.add_argument("--seeds", type=int, default=6)
+    options = parser.parse_args()
+    with connect(options.dsn) as connection:
         head = "chats/s  first N: prec/rec   listed: prec/rec   onset error med/p95 s   false surges in 6 h"
         for title, subject, added in (
             ("surge_peaks, gain times the base (harder)", connection, False),
@@ -350,12 +444,27 @@ def main() -> None:
             ("plain z, gain added to the base", None, True),
         ):
             print(f"\n{title}\n{head}")
-            for quality in evaluate(subject, seeds=options.seeds, added=added):
+            calm = 4 if subject and not added else 1
+            for quality in evaluate(subject, seeds=options.seeds, added=added, calm=calm):
                 print(quality)
+
+        print("\nshort broadcasts: the demo's")
+        seeds = range(FIRST_SEED, FIRST_SEED + 4 * options.seeds)
+        for minutes in SHORT_MINUTES[:3]:
+            print(short_quality(connection, minutes, seeds))
+        seeds = range(FIRST_SEED, FIRST_SEED + 20 * options.seeds)
+        print(f"\nshort broadcasts without a burst, of {len(seeds)}: with a surge / with a volume peak")
+        print("min        " + "".join(f"{rate:6.0f}/s " for rate in SHORT_RATES))
+        for kind in ("flat", "gentle", "drifting"):
+            for minutes in SHORT_MINUTES:
+                lists = [calm_lists(connection, rate, minutes, kind, seeds) for rate in SHORT_RATES]
+                print(f"{minutes:2} {kind:8}" + "".join(f"{surge:4} /{loud:3}" for surge, loud in lists))
+
         print("\nscenes: as wanted, of all (0.5, 1, 3, 12 and 25 chats/s)")
         for name, outcomes in judge_scenes(connection, RATES, options.seeds).items():
             most = max(len(found) for _, found in outcomes)
             print(f"{name:40} {sum(good for good, _ in outcomes)} of {len(outcomes)}, at most {most} surges")
+
         print("\nvolume: bursts of 60 and more seconds' worth of extra chat, found among the peaks")
         for rate in RATES:
             clear, found, peaks = loudest_bursts(connection, rate, FIRST_SEED)

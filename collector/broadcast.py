@@ -26,6 +26,7 @@ _STATUS_FRESH_SEC = 10.0
 
 _MOVED = "chat channel changed"
 _STOPPED = "stopped"
+_ENDED = "broadcast ended"
 
 
 @dataclass(slots=True)
@@ -72,13 +73,23 @@ class Broadcast:
         else:
             self._coverage = Coverage(max(opened_ms, known_until_ms), "collector away")
         self._socket: ChatSocket | None = None
-        self._move: str | None = None  # why the connection is to be given up for another
+        self._leaving: str | None = None  # why the connection is to be given up
+        self._left_behind: str | None = None  # a chat channel whose last words nobody has heard yet
+        self._joined: str | None = None  # the chat channel of the last connection
+        self._followed = True  # nothing of that chat channel can be missing up to the moment it was left
+        self._refilled = 0  # items of recent chat that this connection brought
+        self._titled = (status.title, status.category)
         self._last_event_at = time.monotonic()
 
     @property
     def idle_sec(self) -> float:
         """Seconds of real time since the last message."""
         return time.monotonic() - self._last_event_at
+
+    @property
+    def newest_ms(self) -> int:
+        """The newest message so far, ms since 1970 by the server's clock."""
+        return self._coverage.newest_ms
 
     async def begin(self, name: str | None) -> None:
         """Makes or finds the broadcast's row."""
@@ -98,25 +109,26 @@ class Broadcast:
             ),
             Statement("close_abandoned", (self.channel_id, self.stream_id)),
             Statement("end_stale_connections", (self.stream_id,)),
-            Statement("change_broadcast", (self.stream_id, status.answered_at, status.title, status.category)),
+            Statement("change_broadcast", (self.stream_id, status.answered_at, *self._titled)),
         )
         await self._sample(status)
 
     async def update(self, status: LiveStatus) -> None:
         """Takes in what a poll found while the broadcast is on air."""
-        before, self.status, self._status_at = self.status, status, time.monotonic()
-        if (status.title, status.category) != (before.title, before.category) and status.title is not None:
-            await self._writer.put(
-                Statement("change_broadcast", (self.stream_id, status.answered_at, status.title, status.category))
-            )
+        self.status, self._status_at = status, time.monotonic()
+        # Any field may be null in any answer: that is no change.
+        titled = (status.title or self._titled[0], status.category or self._titled[1])
+        if titled != self._titled:
+            self._titled = titled
+            await self._writer.put(Statement("change_broadcast", (self.stream_id, status.answered_at, *titled)))
         await self._sample(status)
         if status.chat_channel_id and status.chat_channel_id != self.chat_channel_id:
             log.info("chat channel changed", stream_id=self.stream_id)
+            if self._socket is None:
+                self._left_behind = self._left_behind or self.chat_channel_id
             self.chat_channel_id = status.chat_channel_id
             await self._writer.put(Statement("move_chat", (self.stream_id, status.chat_channel_id)))
-            self._move = _MOVED
-            if self._socket is not None:
-                await self._socket.close()
+            await self._leave(_MOVED)
 
     async def run(self) -> None:
         """Stays connected until cancelled: while the broadcast is on air there is no last attempt."""
@@ -129,6 +141,8 @@ class Broadcast:
                 self.counts.connected = False
             if self.counts.events > received:
                 self._backoff.worked_for(time.monotonic() - started)
+            if cause == _ENDED:
+                return
             if cause == _MOVED:
                 continue  # nothing failed: the new chat is waited for
             delay = self._backoff.seconds()
@@ -136,8 +150,12 @@ class Broadcast:
             await asyncio.sleep(delay)
             await self._refresh_status()
 
+    async def leave(self) -> None:
+        """The broadcast is over: what the server has on its way is read, then `run` returns."""
+        await self._leave(_ENDED)
+
     async def end(self, closed_at: datetime, cause: str) -> None:
-        """Closes the broadcast's row; `run` has been cancelled before."""
+        """Closes the broadcast's row; `run` has returned, or been cancelled, before."""
         missing = self._coverage.ended(int(closed_at.timestamp() * 1000))
         if missing is not None:
             await self._report_gap(missing)
@@ -152,52 +170,71 @@ class Broadcast:
         except ChzzkUnavailable:
             return  # says nothing about the broadcast
         # Whether it is over, or another one, is for the poller to decide: it sees every answer, and counts CLOSEs.
-        if status.status == "OPEN" and status.opened_at in (None, self.opened_at):
+        moved = status.chat_channel_id not in (None, self.chat_channel_id)
+        if status.status == "OPEN" and (status.opened_at == self.opened_at or (status.opened_at is None and not moved)):
             await self.update(status)
 
     async def _connect_once(self) -> str:
         """One connection from start to end. Returns the cause of its end."""
-        self._move = None
-        if self.chat_channel_id is None:
+        # A chat that moved while there was no connection is asked for its recent chat once, before it is left for good.
+        chat, self._leaving = self._left_behind or self.chat_channel_id, _MOVED if self._left_behind else None
+        self._left_behind = None
+        if chat is None:
             return "adult, or no chat channel" if self.status.adult else "no chat channel"
         try:
-            token = await self._api.access_token(self.chat_channel_id)
-            socket = await ChatSocket.open(self._api, self.chat_channel_id, token, self._heartbeat)
+            token = await self._api.access_token(chat)
+            socket = await ChatSocket.open(self._api, chat, token, self._heartbeat)
         except ChzzkUnavailable as error:
             return f"no token: {error}"
         except ChatClosed as error:
             return str(error)
-        connection_id = uuid4()
+        connection_id, cause = uuid4(), _STOPPED
         self.counts.connections += 1
         self.counts.connected = True
-        await self._writer.put(Statement("start_connection", (self.stream_id, connection_id, datetime.now(UTC))))
-        log.info("connected", stream_id=self.stream_id, connections=self.counts.connections)
-        cause, refilled = _STOPPED, 0
+        self._refilled = 0
+        # The history of a chat channel tells nothing of another one, unless that one was followed to its end.
+        self._followed = self._followed or chat == self._joined
+        self._joined = chat
         try:
-            cause, refilled = await self._read_until_closed(socket)
+            await self._writer.put(Statement("start_connection", (self.stream_id, connection_id, datetime.now(UTC))))
+            log.info("connected", stream_id=self.stream_id, connections=self.counts.connections)
+            cause = await self._read_until_closed(socket)
         finally:
             await socket.close()
             # Stopping is no loss: an end of the broadcast is whole, and the next start goes on from what is stored.
-            missing = self._coverage.lost(cause) if cause != _STOPPED else None
+            whole = cause in (_STOPPED, _ENDED)
+            missing = self._coverage.stopped() if whole else self._coverage.lost(cause)
             if missing is not None:
                 await self._report_gap(missing)
-            await self._writer.put(Statement("end_connection", (connection_id, datetime.now(UTC), cause, refilled)))
+            end = (connection_id, datetime.now(UTC), cause, self._refilled)
+            await self._writer.put(Statement("end_connection", end))
         return cause
 
-    async def _read_until_closed(self, socket: ChatSocket) -> tuple[str, int]:
-        refilled = 0
+    async def _leave(self, cause: str) -> None:
+        """Gives up the connection, or the one that is being made, but first reads what the server has sent."""
+        self._leaving = cause
+        if self._socket is not None:
+            await self._socket.leave()
+
+    async def _read_until_closed(self, socket: ChatSocket) -> str:
         self._socket = socket
+        visit = None if self._leaving is None else self._heartbeat.handshake  # come for the recent chat only
         try:
-            async for frame in socket.frames():
-                refilled += await self._take(frame)
-        except ChatClosed as error:
-            return self._move or str(error), refilled
+            async with asyncio.timeout(visit):
+                async for frame in socket.frames():
+                    await self._take(frame)
+                    if visit is not None and frame.is_recent_chat:
+                        await socket.leave()
+        except (ChatClosed, TimeoutError) as error:
+            # Only a goodbye that was answered shows that nothing was on its way any more.
+            self._followed = self._leaving is not None and str(error) == "close 1000"
+            return self._leaving or str(error)
         finally:
             self._socket = None
         raise AssertionError("a socket's frames end with ChatClosed")
 
-    async def _take(self, frame: Frame) -> int:
-        """Hands on what a frame said. Returns how many items of recent chat it brought."""
+    async def _take(self, frame: Frame) -> None:
+        """Hands on what a frame said."""
         out: list[records.Record] = []
         if frame.events:
             out.append(Events(self.stream_id, frame.events))
@@ -209,13 +246,11 @@ class Broadcast:
         if frame.rejected:
             reasons = sorted({rejected.reason for rejected in frame.rejected})
             log.warning("items not understood", stream_id=self.stream_id, count=len(frame.rejected), reasons=reasons)
-        refilled = 0
         if frame.is_recent_chat:
-            refilled = frame.items
+            self._refilled += frame.items or 0
             times = [event.ts_ms for event in frame.events]
-            missing = self._coverage.saw_recent(
-                min(times, default=None), max(times, default=None), frame.items < RECENT_CHAT_PROVEN
-            )
+            whole = frame.items is not None and frame.items < RECENT_CHAT_PROVEN and self._followed
+            missing = self._coverage.saw_recent(min(times, default=None), max(times, default=None), whole)
             if missing is not None:
                 await self._report_gap(missing)
         else:
@@ -224,7 +259,6 @@ class Broadcast:
                     self._coverage.saw_live(event.ts_ms)
         if out:
             await self._writer.put(*out)
-        return refilled
 
     async def _report_gap(self, missing: Missing) -> None:
         self.counts.gaps += 1

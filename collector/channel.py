@@ -1,6 +1,7 @@
 """One channel: polls its status, and decides when a broadcast begins, when it is another one, and when it is over."""
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from collector.broadcast import Broadcast
 from collector.chzzk.api import ChzzkApi, ChzzkUnavailable, LiveDetail, LiveStatus
 from collector.chzzk.chat import Heartbeat
 from collector.records import Statement
-from collector.writer import Writer
+from collector.writer import AWAY, Writer
 from store.event import stream_id
 
 log = structlog.get_logger(__name__)
@@ -60,6 +61,8 @@ class ChannelWatch:
         self._on_ended = on_ended
         self._first_poll_after = first_poll_after
         self._collecting: asyncio.Task[None] | None = None
+        self._announcing: set[asyncio.Task[None]] = set()
+        self._ended: Broadcast | None = None  # the last one
         self._closes = 0
         self._closed_at: datetime | None = None  # when the first CLOSE of a row was seen
         self._swept = False
@@ -72,14 +75,19 @@ class ChannelWatch:
             while True:
                 await asyncio.sleep(max(0.0, next_poll - time.monotonic()))
                 pause = await self._poll()
-                next_poll = max(next_poll + self._settings.poll_interval_sec, time.monotonic() + pause)
+                next_poll = next_beat(next_poll, self._settings.poll_interval_sec, time.monotonic() + pause)
         finally:
+            for announcement in self._announcing:
+                announcement.cancel()
             await self._stop_collecting()
 
     async def _poll(self) -> float:
         """One poll. Returns the seconds that must pass before the next, beyond the interval's own rhythm."""
         if self._collecting is not None and self._collecting.done():
             self._collecting.result()  # a broadcast's task never ends by itself: let its error be seen
+        for announcement in [task for task in self._announcing if task.done()]:
+            self._announcing.discard(announcement)
+            announcement.result()
         try:
             status = await self._api.live_status(self.channel_id)
         except ChzzkUnavailable as error:
@@ -100,7 +108,10 @@ class ChannelWatch:
         moved = current is not None and status.chat_channel_id not in (None, current.chat_channel_id)
         opened_at = status.opened_at
         if opened_at is None and (current is None or moved):
-            opened_at = (await self._detail()).opened_at
+            detail = await self._detail()
+            if detail is None:
+                return  # which broadcast this is decides where its chat belongs: the next poll asks again
+            opened_at = detail.opened_at
         if current is not None and (opened_at is None or opened_at == current.opened_at):
             await current.update(status)
             return
@@ -116,13 +127,14 @@ class ChannelWatch:
         if self._closes < _CLOSES_TO_END and not idle:
             return
         if self.broadcast is not None:
-            await self._end(self._closed_at or status.answered_at, "idle" if idle else "closed")
+            cause = "closed" if self._closes >= _CLOSES_TO_END else "idle"
+            await self._end(self._closed_at or status.answered_at, cause)
         elif not self._swept:
             await self._writer.put(Statement("close_abandoned", (self.channel_id, None)))
         self._swept = True
 
     async def _start(self, status: LiveStatus, opened_at: datetime) -> None:
-        known = await self._newest_event(stream_id(self.channel_id, opened_at)) if self._settings.resume else None
+        known = await self._known_until(opened_at) if self._settings.resume else None
         if self._name is None:
             self._name = await self._find_name()
         self.broadcast = Broadcast(
@@ -145,32 +157,62 @@ class ChannelWatch:
         ended = self.broadcast
         if cause != "replaced":
             detail = await self._detail()
-            if detail.closed_at is not None and detail.opened_at in (None, ended.opened_at):
+            if detail is not None and detail.closed_at is not None and detail.opened_at in (None, ended.opened_at):
                 closed_at = detail.closed_at
+        await ended.leave()
+        if ended.counts.connected and self._collecting is not None:
+            await asyncio.wait({self._collecting})  # it ends with what the server still had to say
         await self._stop_collecting()
         await ended.end(max(closed_at, ended.opened_at), cause)
-        self.broadcast = None
+        self.broadcast, self._ended = None, ended
+        # Not waited for: while the database is away the channel's next broadcast may begin.
+        self._announcing.add(asyncio.create_task(self._announce(ended.stream_id), name=f"ended {ended.stream_id}"))
+
+    async def _announce(self, ended: str) -> None:
         await self._writer.flush()
-        await self._on_ended(ended.stream_id)
+        await self._on_ended(ended)
 
     async def _stop_collecting(self) -> None:
         if self._collecting is None:
             return
-        self._collecting.cancel()
+        if not self._collecting.cancelling():  # a second one would interrupt its last words
+            self._collecting.cancel()
         await asyncio.wait({self._collecting})
         task, self._collecting = self._collecting, None
         if not task.cancelled() and (error := task.exception()) is not None:
             raise error
 
-    async def _detail(self) -> LiveDetail:
+    async def _known_until(self, opened_at: datetime) -> int | None:
+        """The newest message of this broadcast that is stored, ms since 1970; waits while the database is away."""
+        if self._ended is not None and self._ended.opened_at == opened_at:
+            return self._ended.newest_ms  # both its CLOSEs were false
+        backoff = self._settings.backoff()
+        while True:
+            try:
+                return await self._newest_event(stream_id(self.channel_id, opened_at))
+            except AWAY as error:
+                log.warning("database away", channel_id=self.channel_id, error=type(error).__name__)
+                await asyncio.sleep(backoff.seconds())
+
+    async def _detail(self) -> LiveDetail | None:
+        """None where there is no usable answer."""
         try:
             return await self._api.live_detail(self.channel_id)
         except ChzzkUnavailable as error:
             log.warning("detail failed", channel_id=self.channel_id, error=str(error))
-            return LiveDetail(None, None, None)
+            return None
 
     async def _find_name(self) -> str | None:
         try:
             return await self._api.channel_name(self.channel_id)
         except ChzzkUnavailable:
-            return (await self._detail()).channel_name
+            detail = await self._detail()
+            return None if detail is None else detail.channel_name
+
+
+def next_beat(last: float, interval: float, earliest: float) -> float:
+    """The first moment of the rhythm last + n * interval (n at least 1) that is not before `earliest`.
+
+    Beats that were missed, while the machine slept or an answer hung, are left out: they must not become a burst.
+    """
+    return last + interval * max(1, math.ceil((earliest - last) / interval))

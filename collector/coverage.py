@@ -40,18 +40,19 @@ class Coverage:
     def saw_recent(self, oldest_ms: int | None, newest_ms: int | None, whole_history: bool) -> Missing | None:
         """The recent chat arrived: from `oldest_ms` to `newest_ms`, None where it is empty.
 
-        `whole_history`: there is nothing older than what came. Returns the gap that it leaves, if any.
+        `whole_history`: there is nothing older than what came. Returns the gap that it leaves, if any. An answer that
+        says neither leaves the question open.
         """
         if newest_ms is not None:
             self._newest = max(self._newest, newest_ms)
-        if whole_history or oldest_ms is None or oldest_ms <= self._known_until:
+        if whole_history:
             self._open = False
             return None
-        return self._close(oldest_ms)
+        return None if oldest_ms is None or not self._open else self._close(oldest_ms)
 
     def lost(self, cause: str) -> Missing | None:
         """The connection ended. Returns the gap before it, where no recent chat ever came to answer for it."""
-        missing = self._close(self._first_live) if self._open and self._first_live is not None else None
+        missing = self.stopped()
         if not self._open:
             self._known_until = self._newest
             self._cause = cause
@@ -59,11 +60,15 @@ class Coverage:
         self._first_live = None
         return missing
 
+    def stopped(self) -> Missing | None:
+        """The collector stops. Returns the gap before the connection, where no recent chat came to answer for it."""
+        return self._close(self._first_live) if self._open and self._first_live is not None else None
+
     def ended(self, closed_ms: int) -> Missing | None:
         """The broadcast is over. Returns the gap up to its end, where it ended without a connection."""
-        if self._open and closed_ms > self._known_until:
-            return Missing(self._known_until, closed_ms, self._cause)
-        return None
+        if not self._open:
+            return None
+        return self._close(closed_ms if self._first_live is None else self._first_live)
 
     def _close(self, to_ms: int) -> Missing | None:
         self._open = False

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,7 +20,7 @@ log = structlog.get_logger(__name__)
 
 _REPORT_SEC = 10.0
 
-# A container is killed ten seconds after SIGTERM.
+# A container is killed ten seconds after SIGTERM: one deadline for all that must be done before.
 _DRAIN_SEC = 8.0
 
 # Requests of different channels are at least so far apart, so that two hundred channels are no burst.
@@ -74,17 +75,24 @@ class Watcher:
         finally:
             log.info("stopping", live=len(self.broadcasts))
             stopping.cancel()
-            for task in tasks:
+            deadline = time.monotonic() + _DRAIN_SEC
+            # What a watch puts last may find the queue full while the database is away: nothing here waits for ever.
+            tasks.append(asyncio.create_task(self._report(collector_id, started_at, stopped_at=datetime.now(UTC))))
+            for task in tasks[:-1]:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            done, _ = await asyncio.wait(tasks, timeout=_DRAIN_SEC)
+            for task in done:
+                if not task.cancelled() and (error := task.exception()) is not None:
+                    log.error("died", task=task.get_name(), error=f"{type(error).__name__}: {error}")
+            await self.writer.stop()
+            await asyncio.wait({writing}, timeout=max(0.0, deadline - time.monotonic()))
             if not writing.done():
-                await self._report(collector_id, started_at, stopped_at=datetime.now(UTC))
-                await self.writer.stop()
-            done, _ = await asyncio.wait({writing}, timeout=_DRAIN_SEC)
-            if not done:
                 log.error("stopped before everything was written", queued=self.writer.queued)
                 writing.cancel()
+                await asyncio.wait({writing}, timeout=1.0)
             log.info("stopped", events=self.writer.counts.events)
+        if writing.done() and not writing.cancelled():
+            writing.result()
 
     async def _report_forever(self, collector_id: str, started_at: datetime) -> None:
         while True:

@@ -25,20 +25,20 @@ BATCH_SEC = 0.25
 # About 100 MB of chat. A full queue makes the connections wait: the server's buffers, then recent chat, hold the rest.
 QUEUE_EVENTS = 200_000
 
-# What a server says, or does not say, when it is away or busy for a while: the same batch is tried again.
-_PASSING = (
-    OSError,
-    TimeoutError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.TransactionRollbackError,
-    asyncpg.ReadOnlySQLTransactionError,
-    asyncpg.LockNotAvailableError,
-    asyncpg.InvalidAuthorizationSpecificationError,
-    asyncpg.PostgresSystemError,
+# What can only be the data's own fault: the same rows would be refused for ever.
+_REFUSED = (
+    asyncpg.DataError,
+    asyncpg.IntegrityConstraintViolationError,
+    asyncpg.ProgramLimitExceededError,
+    asyncpg.PLPGSQLError,
+    ValueError,
+    TypeError,
+    OverflowError,
 )
+
+# Everything else that a server says, or does not say, passes, or is for a person to put right (away, busy, read-only,
+# full, migrated, a right that was taken): the same batch is tried again.
+AWAY = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
 @dataclass(slots=True)
@@ -67,29 +67,34 @@ class Writer:
         self._queue: deque[Record] = deque()
         self._queued = 0
         self._changed = asyncio.Condition()
-        self._unfinished = 0
+        self._waiting_since = 0.0  # since when the first of the queue is there, time.monotonic()
+        self._put = 0  # rows so far
+        self._finished = 0  # of those, in the same order
         self._stopping = False
         self.counts = WriterCounts()
 
     @property
     def queued(self) -> int:
         """Rows that wait to be committed, those of the running batch included."""
-        return self._unfinished
+        return self._put - self._finished
 
     async def put(self, *records: Record) -> None:
         """Hands records over, all or none in one piece; waits while the queue is full."""
         size = sum(_rows(record) for record in records)
         async with self._changed:
             await self._changed.wait_for(lambda: self._queued < self._limit)
+            if not self._queue:
+                self._waiting_since = time.monotonic()
             self._queue.extend(records)
             self._queued += size
-            self._unfinished += size
+            self._put += size
             self._changed.notify_all()
 
     async def flush(self) -> None:
         """Returns when everything that was put so far is committed."""
         async with self._changed:
-            await self._changed.wait_for(lambda: self._unfinished == 0)
+            until = self._put
+            await self._changed.wait_for(lambda: self._finished >= until)
 
     async def stop(self) -> None:
         """`run` returns once everything that was put is committed."""
@@ -102,7 +107,7 @@ class Writer:
         while batch := await self._next_batch():
             await self._commit_until_done(batch)
             async with self._changed:
-                self._unfinished -= sum(_rows(record) for record in batch)
+                self._finished += sum(_rows(record) for record in batch)
                 self._changed.notify_all()
 
     async def _next_batch(self) -> list[Record]:
@@ -110,10 +115,10 @@ class Writer:
         async with self._changed:
             await self._changed.wait_for(lambda: self._queue or self._stopping)
             # The age of a batch is counted from its first record, so that no row waits longer than BATCH_SEC.
-            deadline = time.monotonic() + BATCH_SEC
+            deadline = self._waiting_since + BATCH_SEC
             while self._queued < BATCH_ROWS and not self._stopping:
                 try:
-                    async with asyncio.timeout(deadline - time.monotonic()):
+                    async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
                         await self._changed.wait()
                 except TimeoutError:
                     break
@@ -136,14 +141,14 @@ class Writer:
             try:
                 await self._commit(batch)
                 return
-            except _PASSING as error:
+            except _REFUSED as error:
+                await self._commit_apart(batch, error)
+                return
+            except AWAY as error:
                 delay = backoff.seconds()
                 self.counts.retries += 1
                 log.warning("database away", error=type(error).__name__, retry_sec=round(delay, 2), queued=self.queued)
                 await asyncio.sleep(delay)
-            except (asyncpg.PostgresError, ValueError, TypeError, OverflowError) as error:
-                await self._commit_apart(batch, error)
-                return
 
     async def _commit(self, batch: list[Record]) -> None:
         new = total = 0

@@ -9,6 +9,7 @@ import typer
 
 from nokchart.config import Config, ConfigError, load_channels, load_config
 from nokchart.console import complain, one_sentence, set_up_log
+from store.errors import NokchartError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -75,7 +76,7 @@ def stats(
 @one_sentence
 def process(
     stream_dir: Annotated[Path, typer.Option(help="A folder with an events.jsonl.")],
-    stream_id: Annotated[str | None, typer.Option(help="The stream's id; the folder's name.")] = None,
+    stream_id: Annotated[str | None, typer.Option(help="The stream's id; else what its report or its name says.")] = None,
     config: ConfigFile = None,
     language: LanguageOption = None,
     strict: Strict = False,
@@ -86,7 +87,7 @@ def process(
 
     settings = load_config(config, language=language)
     with open_database(settings.database_url, settings.data_folder) as database:
-        made = process_folder(database, stream_dir, stream_id or stream_dir.resolve().name, _job(settings))
+        made = process_folder(database, stream_dir, stream_id, _job(settings))
     for path in made.files:
         typer.echo(path)
     _tell(made.notes, strict)
@@ -163,7 +164,7 @@ def export(
 ) -> None:
     """Make the files of broadcasts from the database; without options, of all that changed."""
     from analytics.nightly import every_day, export_all, find_broadcasts
-    from store.database import open_database
+    from store.database import explaining_failures, open_database
 
     settings = load_config(config, outdir=outdir, language=language)
     of_day, from_day = _day(day, "--date"), _day(since, "--since")
@@ -183,11 +184,20 @@ def export(
             for made in export_all(database, rows, settings.outdir, _job(settings)):
                 if not quiet:
                     typer.echo(made.folder)
+            if not rows and not quiet:
+                complain("no broadcast to make files of" + ("." if chosen else ": all are up to date."))
+
+        def tonight() -> None:
+            try:
+                with explaining_failures():
+                    run(only_closed=True)
+            except NokchartError as error:
+                complain(f"{error} Tomorrow again.")  # a job for months outlives a bad night
 
         if at is None:
             run(only_closed=False)
         else:
-            every_day(at, lambda: run(only_closed=True))
+            every_day(at, tonight)
 
 
 @app.command("import")
@@ -198,17 +208,25 @@ def import_(
     strict: Strict = False,
 ) -> None:
     """Store the events of output folders in the database."""
+    from analytics.event_lines import EventsFileError as InputError
     from analytics.importing import find_folders, import_folder
     from store.database import open_database
 
     settings = load_config(config)
     folders = find_folders(folder)
-    unsound = False
+    unsound = failed = False
     with open_database(settings.database_url, settings.data_folder) as database:
         for one in folders:
-            imported = import_folder(database, one)
+            try:
+                imported = import_folder(database, one)
+            except InputError as error:  # of a hundred folders one is bad: the others are still wanted
+                complain(str(error))
+                failed = True
+                continue
             typer.echo(f"{imported.stream_id}: {imported.new} new of {imported.notes.used} events")
-            unsound = _warn(imported.notes) or unsound
+            unsound = _warn(imported.notes, of=one) or unsound
+    if failed:
+        raise typer.Exit(2)
     if strict and unsound:
         raise typer.Exit(1)
 
@@ -217,7 +235,7 @@ def import_(
 @one_sentence
 def demo(
     outdir: Annotated[Path, typer.Option(help="Where the folders go.")] = Path("demo-output"),
-    minutes: Annotated[float, typer.Option(min=1, max=60, help="Length of the simulated broadcasts.")] = 12.0,
+    minutes: Annotated[float, typer.Option(min=3, max=60, help="Length of the simulated broadcasts.")] = 12.0,
     speed: Annotated[float, typer.Option(min=1, max=60, help="Simulated seconds a second.")] = 20.0,
     seed: Annotated[int, typer.Option(help="Another seed, another demo.")] = 0,
     language: LanguageOption = None,
@@ -252,10 +270,11 @@ def simulate(
 def migrate(config: ConfigFile = None) -> None:
     """Bring the schema to this version; every other command does so too."""
     from store.database import open_database
+    from store.upkeep import edition_text
 
     settings = load_config(config)
     with open_database(settings.database_url, settings.data_folder) as database:
-        typer.echo(f"ready: {database.edition}")
+        typer.echo(f"ready: {edition_text(database)}")
 
 
 @database_app.command()
@@ -315,12 +334,13 @@ def _tell(notes: Any, strict: bool) -> None:
         raise typer.Exit(1)
 
 
-def _warn(notes: Any) -> bool:
+def _warn(notes: Any, of: Path | None = None) -> bool:
     """Says on stderr what was wrong with an input. Returns whether some of it could not be used."""
     for note in notes.named:
-        complain(note)
-    if notes.broken > len(notes.named):
-        complain(f"and {notes.broken - len(notes.named)} more")
+        complain(note if of is None else f"{of}, {note}")
+    unnamed = notes.broken + notes.ignored_fields - len(notes.named)
+    if unnamed > 0:
+        complain(f"and {unnamed} more")
     counts = {
         "broken lines left out": notes.broken,
         "unreadable fields left out": notes.ignored_fields,

@@ -70,6 +70,12 @@ class Config(BaseModel):
             raise ValueError("write an address such as https://api.chzzk.naver.com")
         return value.rstrip("/")
 
+    @field_validator("outdir", "home")
+    @classmethod
+    def _is_expanded(cls, value: Path | None) -> Path | None:
+        # In a file or a container's environment no shell has done it, and a folder called ~ helps nobody.
+        return None if value is None else value.expanduser()
+
     @property
     def data_folder(self) -> Path:
         """The user's data folder: the embedded database lives there."""
@@ -153,7 +159,7 @@ def _read_mapping(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ConfigError(f"{path}, line {line}: this is not YAML ({error.problem}).") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date such as 2026-13-45
         raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}.") from error
     if values is None:
         return {}, {}
@@ -172,6 +178,8 @@ def _advice(key: str, problem: Any) -> str:
             near = get_close_matches(key, Config.model_fields, n=1)
             hint = f"write {near[0]} instead" if near else "see docs/configuration.md for the keys there are"
             return f"is not a setting: {hint}."
+        case "string_type":
+            return "cannot be used: write a text, in quotes."
         case "value_error":
             return f"cannot be used: {problem['ctx']['error']}."
         case _:

@@ -23,6 +23,8 @@ def one_sentence(command: Callable[P, R]) -> Callable[P, R]:
             return command(*args, **kwargs)
         except NokchartError as error:
             complain(str(error))
+        except BrokenPipeError:
+            raise  # `| head` has seen enough: click ends quietly
         except OSError as error:
             what = error.strerror or type(error).__name__
             complain(f"{error.filename}: {what}." if error.filename else f"{what}.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Mapping
+from email.utils import format_datetime
 from typing import Any
 
 from aiohttp import web
@@ -74,6 +75,8 @@ class Api:
                 patched = {**body["content"], **fault.fields}
                 body["content"] = {name: value for name, value in patched.items() if name not in fault.omit}
             response = web.json_response(body, status=status, dumps=_dumps)
+        # The server's clock is the simulated one: what was seen at a poll belongs to that second of the broadcast.
+        response.headers["Date"] = format_datetime(self._clock.date(self._clock.now_sec()), usegmt=True)
         channel_id = stage.channel.channel_id if stage is not None else None
         record = RequestRecord(self._clock.real_sec(), self._clock.now_sec(), endpoint, channel_id, response.status)
         self._journal.requests.append(record)

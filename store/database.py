@@ -71,13 +71,26 @@ def open_database(url: str | None, home: Path) -> Iterator[Database]:
     `url` is a libpq URI or conninfo string; without one libpq's own environment (PGHOST, PGSERVICE, ..) decides, and
     without that the embedded server under `home` is started, shared with other commands, and stopped with the last.
 
-    Raises DatabaseUnavailable, EmbeddedServerError or SchemaError, each with one sentence for the user.
+    Raises DatabaseUnavailable, EmbeddedServerError or SchemaError, each with one sentence for the user; the first also
+    where the server goes away or runs out of room inside the block.
     """
-    if url or any(os.environ.get(name) for name in _LIBPQ_PLACE):
-        yield _prepare(url or "")
-    else:
-        with EmbeddedServer(home / "postgres") as server:
-            yield _prepare(server.dsn())
+    with explaining_failures():
+        if url or any(os.environ.get(name) for name in _LIBPQ_PLACE):
+            yield _prepare(url or "")
+        else:
+            with EmbeddedServer(home / "postgres") as server:
+                yield _prepare(server.dsn())
+
+
+@contextmanager
+def explaining_failures() -> Iterator[None]:
+    """Turns what a server says when it stops or is out of room into DatabaseUnavailable; our own mistakes stay loud."""
+    try:
+        yield
+    except psycopg.errors.DiskFull as error:
+        raise DatabaseUnavailable("The database has no room left on its disk: free some space there.") from error
+    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        raise DatabaseUnavailable(f"The database went away ({_one_line(error)}): start it, and try again.") from error
 
 
 @contextmanager
@@ -110,9 +123,17 @@ def _prepare(url: str) -> Database:
 
 def _parameters(url: str) -> dict[str, str]:
     try:
-        return {key: str(value) for key, value in conninfo.conninfo_to_dict(url).items()}
-    except psycopg.ProgrammingError as error:
-        raise DatabaseUnavailable(f"The database address is not understood ({_one_line(error)}).") from error
+        parameters = {key: str(value) for key, value in conninfo.conninfo_to_dict(url).items()}
+        misread = "@" in parameters.get("host", "") or not parameters.get("port", "0").replace(",", "").isdigit()
+    except psycopg.ProgrammingError:
+        misread = True
+    if misread:
+        # Not what libpq says of it: that repeats the address, or the part of a password that it took for a host.
+        raise DatabaseUnavailable(
+            "The database address is not understood: write database_url as postgresql://user:password@host:5432/name, "
+            "and each @ : / # ? % of the password as %40 %3A %2F %23 %3F %25."
+        )
+    return parameters
 
 
 def _connect(parameters: dict[str, str], **options: Any) -> psycopg.Connection[tuple[Any, ...]]:

@@ -37,13 +37,22 @@ class Event(NamedTuple):
     """JSON object with what has no column, or None."""
 
 
-def event_key(type_code: int, author: str | None, ts_ms: int, text: str | None, donation_id: str | None = None) -> int:
+def event_key(
+    type_code: int,
+    author: str | None,
+    ts_ms: int,
+    text: str | None,
+    donation_id: str | None = None,
+    amount: int | None = None,
+) -> int:
     """Signed 64-bit digest that names a message, the same whichever way the message came.
 
-    Chzzk has no message id; (author, time) alone is not unique, since most donations share the author 'anonymous'.
+    Chzzk has no message id; (author, time) alone is not unique, since most donations share the author 'anonymous'. What
+    names a donation is its donationId, or else its text and amount.
     """
-    name = f"{type_code}\x1f{author or ''}\x1f{ts_ms}\x1f{donation_id or text or ''}"
-    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big", signed=True)
+    name = donation_id or (text or "" if amount is None else f"{text or ''}\x1f{amount}")
+    digest = hashlib.blake2b(f"{type_code}\x1f{author or ''}\x1f{ts_ms}\x1f{name}".encode(), digest_size=8)
+    return int.from_bytes(digest.digest(), "big", signed=True)
 
 
 def stream_id(channel_id: str, opened_at: datetime) -> str:

@@ -4,6 +4,7 @@ import hashlib
 from typing import Any, Literal
 
 import psycopg
+from psycopg.rows import tuple_row
 
 import sql
 from store.errors import NokchartError
@@ -12,6 +13,8 @@ Edition = Literal["timescaledb", "postgresql"]
 
 # The newest revision under migrations/versions; a test holds the two together.
 HEAD = "0001"
+
+_LICENCE = "SELECT current_setting('timescaledb.license', true)"
 
 # Of two processes that start at once, one migrates and the other waits: any number will do, as long as it stays.
 _LOCK = 6_055_001
@@ -44,6 +47,11 @@ def migrate(connection: psycopg.Connection[tuple[Any, ...]]) -> Edition:
             connection.rollback()
             connection.execute("SELECT pg_advisory_unlock(%s)", (_LOCK,))
             connection.commit()
+    except (psycopg.errors.DuplicateTable, psycopg.errors.DuplicateObject) as error:
+        raise SchemaError(
+            f"The database has something of another program in it ({error.diag.message_primary}): "
+            "give NokChart a database of its own, and name it in database_url."
+        ) from error
     except psycopg.errors.InsufficientPrivilege as error:
         raise SchemaError(
             f"The database user may not set up NokChart's tables ({error.diag.message_primary}): "
@@ -82,8 +90,13 @@ def detect_edition(connection: psycopg.Connection[tuple[Any, ...]]) -> Edition:
     except (psycopg.errors.InsufficientPrivilege, psycopg.errors.ObjectNotInPrerequisiteState):
         # Not ours to create, or not preloaded by the server: without it NokChart works all the same.
         return "postgresql"
-    licence = connection.execute("SELECT current_setting('timescaledb.license', true)").fetchone()
-    return "timescaledb" if licence is not None and licence[0] == "timescale" else "postgresql"
+    return "timescaledb" if licence(connection) == "timescale" else "postgresql"
+
+
+def licence(connection: psycopg.Connection[Any]) -> str | None:
+    """The licence of the database's TimescaleDB, 'timescale' or 'apache'; None where it has none."""
+    row = connection.cursor(row_factory=tuple_row).execute(_LICENCE).fetchone()
+    return None if row is None else row[0]
 
 
 def _current(connection: psycopg.Connection[tuple[Any, ...]]) -> Edition | None:

@@ -8,7 +8,9 @@ from psycopg.rows import dict_row
 import sql
 from store.database import Database
 from store.event import KST
-from store.migrate import HEAD
+from store.migrate import HEAD, licence
+
+_APACHE = " (this TimescaleDB has the Apache licence only, without continuous aggregates: it is used as plain PostgreSQL)"
 
 
 def describe(database: Database) -> Iterator[tuple[str, str]]:
@@ -16,10 +18,17 @@ def describe(database: Database) -> Iterator[tuple[str, str]]:
     with database.connect(row_factory=dict_row) as connection:
         row = connection.execute(sql.query("describe_database")).fetchone()
     yield "place", f"{database.parameters.get('host', '')} {database.parameters.get('dbname', '')}".strip()
-    yield "edition", database.edition
+    yield "edition", edition_text(database)
     yield "schema", HEAD
     for name, value in dict(row or {}).items():
         yield name.replace("_", " "), "-" if value is None else str(value)
+
+
+def edition_text(database: Database) -> str:
+    """The edition, and why it is not the other one where a person would expect that."""
+    with database.connect() as connection:
+        apache = database.edition == "postgresql" and licence(connection) == "apache"
+    return f"{database.edition}{_APACHE}" if apache else database.edition
 
 
 def prune_before(database: Database, day: date, *, really: bool) -> tuple[int, int]:

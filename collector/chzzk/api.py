@@ -25,6 +25,9 @@ _TIMEOUT = aiohttp.ClientTimeout(total=10, connect=5)
 # An answer is a few kilobytes; a server that sends more is not Chzzk, and must not fill our memory.
 _MAX_ANSWER = 4 * 1024 * 1024
 
+# A server that asks to be left alone for longer is asked again after this.
+_MAX_PAUSE_SEC = 600.0
+
 
 class ChzzkUnavailable(Exception):
     """A request got no usable answer. It says nothing about the broadcast."""
@@ -146,7 +149,8 @@ class ChzzkApi:
             async with response:
                 answered_at = _answer_time(response.headers.get("Date"))
                 if response.status != 200:
-                    raise ChzzkUnavailable(f"HTTP {response.status}", _seconds(response.headers.get("Retry-After")))
+                    pause = _pause(response.headers.get("Retry-After"), answered_at)
+                    raise ChzzkUnavailable(f"HTTP {response.status}", pause)
                 body = await response.content.read(_MAX_ANSWER)
                 while not response.content.at_eof():
                     if len(body) >= _MAX_ANSWER:
@@ -177,20 +181,31 @@ def parse_korean_time(value: object) -> datetime | None:
         return None
     try:
         naive = datetime.strptime(value, "%Y-%m-%d %H:%M:%S")  # noqa: DTZ007 - the zone is known, and not in the text
-    except ValueError:
+        return naive.replace(tzinfo=KST).astimezone(UTC)
+    except (ValueError, OverflowError):  # the latter for the first hours of the year 1
         return None
-    return naive.replace(tzinfo=KST).astimezone(UTC)
 
 
 def _answer_time(date: str | None) -> datetime:
+    return _header_time(date) or datetime.now(UTC)
+
+
+def _header_time(date: str | None) -> datetime | None:
     try:
         return parsedate_to_datetime(date or "").astimezone(UTC)
-    except ValueError:
-        return datetime.now(UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
-def _seconds(value: str | None) -> float | None:
-    return float(value) if value is not None and value.isdigit() else None
+def _pause(value: str | None, answered_at: datetime) -> float | None:
+    """Retry-After: seconds, or a date, as seconds; never so long that a channel is as good as forgotten."""
+    if value is not None and value.isascii() and value.isdigit():
+        seconds = float(value)
+    elif (until := _header_time(value)) is not None:
+        seconds = (until - answered_at).total_seconds()
+    else:
+        return None
+    return min(max(seconds, 0.0), _MAX_PAUSE_SEC)
 
 
 def _text(value: object) -> str | None:

@@ -7,7 +7,8 @@ takes close code 1000 for the end of the broadcast, and drops commands that it d
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import aiohttp
@@ -27,6 +28,10 @@ RECENT_CHAT_PROVEN = 50
 
 # A frame of 100,000 items is about 60 MB; more is not chat.
 _MAX_FRAME_BYTES = 128 * 1024 * 1024
+
+# How long a server may take to answer a goodbye, seconds.
+_GOODBYE_SEC = 2.0
+_GOODBYE_FRAME = (1000).to_bytes(2, "big")
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,8 @@ class ChatSocket:
         self._gateway = gateway
         self._heartbeat = heartbeat
         self._early = early
+        self._patience: asyncio.Timeout | None = None  # of the `receive` that is waiting now
+        self._leave_until: float | None = None
 
     @classmethod
     async def open(cls, api: ChzzkApi, chat_channel_id: str, token: str, heartbeat: Heartbeat) -> "ChatSocket":
@@ -59,9 +66,8 @@ class ChatSocket:
         url = api.endpoints.chat_url.replace("{server}", str(random.randint(1, _SERVERS)))
         try:
             async with asyncio.timeout(heartbeat.handshake):
-                socket = await api.chat_session.ws_connect(
-                    url, max_msg_size=_MAX_FRAME_BYTES, autoping=True, timeout=aiohttp.ClientWSTimeout(ws_close=2.0)
-                )
+                patience = aiohttp.ClientWSTimeout(ws_close=_GOODBYE_SEC)
+                socket = await api.chat_session.ws_connect(url, max_msg_size=_MAX_FRAME_BYTES, timeout=patience)
         except aiohttp.WSServerHandshakeError as error:
             raise ChatClosed(f"handshake {error.status}") from error
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
@@ -75,7 +81,7 @@ class ChatSocket:
         except TimeoutError as error:
             await gateway.close()
             raise ChatClosed("no welcome") from error
-        except ConnectionError as error:
+        except (aiohttp.ClientError, ConnectionError) as error:
             await gateway.close()
             raise ChatClosed("connection lost in the handshake") from error
         except BaseException:
@@ -90,27 +96,52 @@ class ChatSocket:
         last_heard = time.monotonic()
         pinged = False
         while True:
-            silence = time.monotonic() - last_heard
             limit = self._heartbeat.dead_after if pinged else self._heartbeat.ping_after
             try:
-                async with asyncio.timeout(max(0.0, limit - silence)):
-                    message = await self._gateway.socket.receive()
+                message = await self._receive(self._leave_until or last_heard + limit)
             except TimeoutError:
+                if self._leave_until is not None:
+                    raise ChatClosed("no goodbye") from None
                 if pinged:
                     raise ChatClosed(f"silent for {self._heartbeat.dead_after:g} s") from None
                 pinged = True
-                await self._send_ping()
+                await self._send(self._gateway.send_ping())
                 continue
-            last_heard, pinged = time.monotonic(), False
             frame = _read(message)
             if frame.command == ChatCmd.PING:
-                await self._send_pong()
+                await self._send(self._gateway.send_pong())
             elif frame.command != ChatCmd.PONG:
                 yield frame
+            # After the yield: the time that the reader took over a frame is no silence of the server's.
+            last_heard, pinged = time.monotonic(), False
+
+    async def leave(self) -> None:
+        """Says goodbye; `frames` goes on until the server has answered that, so that nothing on its way is lost.
+
+        `close` instead throws away what has arrived and is not read yet.
+        """
+        self._leave_until = time.monotonic() + _GOODBYE_SEC
+        if self._patience is not None:
+            self._patience.reschedule(asyncio.get_running_loop().time() + _GOODBYE_SEC)
+        with suppress(aiohttp.ClientError, ConnectionError, TimeoutError):
+            async with asyncio.timeout(_GOODBYE_SEC):
+                await self._gateway.socket.send_frame(_GOODBYE_FRAME, aiohttp.WSMsgType.CLOSE)
 
     async def close(self) -> None:
         """Closes the socket, at once if the other side does not answer."""
         await self._gateway.close()
+
+    async def _receive(self, until: float) -> aiohttp.WSMessage:
+        """The next message; TimeoutError at `until` (time.monotonic). What has arrived is never left behind."""
+        try:
+            async with asyncio.timeout(max(0.0, until - time.monotonic())) as self._patience:
+                message: aiohttp.WSMessage = await self._gateway.socket.receive()
+                return message
+        except (aiohttp.ClientError, ConnectionError) as error:
+            # aiohttp answers a WebSocket ping by itself, and lets the failure of that through.
+            raise ChatClosed("connection lost") from error
+        finally:
+            self._patience = None
 
     @staticmethod
     async def _await_welcome(gateway: ChzzkWebSocket) -> list[Frame]:
@@ -130,17 +161,11 @@ class ChatSocket:
             else:
                 early.append(frame)
 
-    async def _send_ping(self) -> None:
-        await self._send(self._gateway.send_ping())
-
-    async def _send_pong(self) -> None:
-        await self._send(self._gateway.send_pong())
-
-    async def _send(self, sending: "asyncio.Future[None] | object") -> None:
+    async def _send(self, sending: Awaitable[None]) -> None:
         try:
             async with asyncio.timeout(self._heartbeat.handshake):
-                await sending  # type: ignore[misc]
-        except (ConnectionError, TimeoutError) as error:
+                await sending
+        except (aiohttp.ClientError, ConnectionError, TimeoutError) as error:
             raise ChatClosed("connection lost while sending") from error
 
 

@@ -20,6 +20,8 @@ _FUTURE_MS = 86_400_000
 _HIDDEN = frozenset({"BLIND", "HIDDEN", "CBOTBLIND"})
 _MAX_AMOUNT = 2**31 - 1
 
+_TOO_DEEP = '"too deeply nested"'
+
 # Commands with nothing in them that a broadcast's record needs.
 _SILENT = frozenset({ChatCmd.PING, ChatCmd.PONG, ChatCmd.CONNECTED})
 # Channel events: missions, predictions, advertisements, notices. Kept as events of kind 'other'.
@@ -70,8 +72,8 @@ class Frame:
     events: list[Event] = field(default_factory=list)
     blinds: list[Blind] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
-    items: int = 0
-    """How many items the frame held, read or not."""
+    items: int | None = None
+    """How many items the frame held, read or not; None where it held no list of items."""
 
     @property
     def is_recent_chat(self) -> bool:
@@ -99,9 +101,14 @@ def decode_frame(data: str | bytes, received_ms: int) -> Frame:
         code = message.get("retCode")
         frame.body, frame.return_code = body, code if _is_int(code) else 0
     elif command in _NOTICES:
-        frame.events.append(_notice(command, body, received_ms))
+        try:
+            frame.events.append(_notice(command, body, received_ms))
+        except (ValueError, RecursionError):
+            frame.rejected.append(Rejected("live", "too deeply nested", _TOO_DEEP))
     else:
         frame.rejected.append(Rejected("live", f"unknown command {command}", _raw(message)))
+    # What cannot even be written down again is kept as the whole frame.
+    frame.rejected = [item._replace(raw=_raw(data)) if item.raw == _TOO_DEEP else item for item in frame.rejected]
     return frame
 
 
@@ -154,33 +161,33 @@ def _read_item(item: Any, dialect: Dialect, received_ms: int) -> Event:
     donation_id = extras.pop("donationId", None)
     state = item.get(dialect.state)
 
-    kept: dict[str, Any] = {}
-    if kind == "other":
-        kept["type"] = type_code
-    if donation_id is not None:
-        kept["donationId"] = donation_id
+    # What the item says of itself goes first: a name of ours must not be lost to one of its own.
+    kept: dict[str, Any] = {} if kind == "chat" else dict(extras)
     if kind == "chat":
         # Four of five chats have nothing beyond these two, and a billion rows should not repeat the rest.
         if extras.get("emojis"):
             kept["emojis"] = extras["emojis"]
         if (os_type := extras.get("osType")) is not None:
             kept["osType"] = os_type
-    else:
-        kept.update(extras)
+    if kind == "other":
+        kept["type"] = type_code
+    if donation_id is not None:
+        kept["donationId"] = donation_id
     if isinstance(state, str) and state != "NORMAL":
         kept["state"] = state
     if dialect is REPLAY and "playerMessageTime" in item:
         kept["playerMessageTime"] = item["playerMessageTime"]
+    amount = _amount(extras.get("payAmount")) if kind == "donation" else None
     return Event(
         ts_ms=ts_ms,
         kind=kind,
         event_key=event_key(
-            type_code, author, ts_ms, text, None if donation_id is None else clean_text(str(donation_id))
+            type_code, author, ts_ms, text, None if donation_id is None else clean_text(str(donation_id)), amount
         ),
         user_id=author,
         nickname=_first_text(profile.get("nickname"), extras.get("nickname")),
         content=text,
-        amount=_amount(extras.get("payAmount")) if kind == "donation" else None,
+        amount=amount,
         hidden=state in _HIDDEN if isinstance(state, str) else False,
         source=dialect.source,
         received_ms=received_ms,
@@ -249,4 +256,4 @@ def _raw(value: Any) -> str:
     try:
         return json.dumps(value)
     except (ValueError, RecursionError):
-        return json.dumps(f"too deeply nested: {type(value).__name__}")
+        return _TOO_DEEP

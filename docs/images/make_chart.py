@@ -1,6 +1,6 @@
 """Makes the README's charts: a simulated broadcast of three hours, analysed by `nokchart process` like any other.
 
-Run it from the root of the checkout: `.venv/bin/python docs/images/make_chart.py`. The same code gives the same picture.
+From the root of the checkout: `.venv/bin/python docs/images/make_chart.py`. The same code makes the same picture.
 """
 
 import json

@@ -90,6 +90,16 @@ def test_noise_gives_no_peaks(plain_connection: Connection) -> None:
         assert volume(plain_connection, clustered[: 6 * 3600].tolist()) == []
 
 
+def test_what_is_hardly_louder_than_usual_is_no_peak(plain_connection: Connection) -> None:
+    """In a loud channel chance is soon ruled out, yet a minute a quarter louder than the others is not worth a look."""
+    counts = np.full(7200, 100)
+    counts[3000:3060] = 125
+    assert volume(plain_connection, counts.tolist()) == []
+    counts[3000:3060] = 150
+    ((_, start, end, value, *_),) = volume(plain_connection, counts.tolist())
+    assert (start, end, value) == (3000, 3060, 9000)
+
+
 def test_a_gap_is_unknown_not_silent(plain_connection: Connection) -> None:
     rng = np.random.default_rng(7)
     counts = rng.poisson(5, 7200)

@@ -1,5 +1,5 @@
 -- name: find_broadcasts
--- Broadcasts that opened in [since, until), or the one called stream_id or numbered broadcast_id; NULL: no condition.
+-- Broadcasts that opened in [since, until), or the one with that stream_id or number; NULL: no condition.
 SELECT
     b.broadcast_id,
     b.stream_id,
@@ -13,8 +13,7 @@ SELECT
 FROM broadcast AS b
 INNER JOIN channel AS c ON b.channel_id = c.channel_id
 WHERE
-    (%(stream_id)s::text IS NULL OR b.stream_id = %(stream_id)s)
-    AND (%(broadcast_id)s::integer IS NULL OR b.broadcast_id = %(broadcast_id)s)
+    (%(broadcast)s::text IS NULL OR b.stream_id = %(broadcast)s OR b.broadcast_id::text = %(broadcast)s)
     AND (%(since)s::timestamptz IS NULL OR b.opened_at >= %(since)s)
     AND (%(until)s::timestamptz IS NULL OR b.opened_at < %(until)s)
     AND (NOT %(only_changed)s OR b.exported_at IS NULL OR b.exported_at < b.updated_at)
@@ -35,12 +34,16 @@ SELECT
     kind,
     count(*) AS events,
     coalesce(sum(amount), 0) AS amount,
-    count(DISTINCT user_id) AS authors,
     count(*) FILTER (WHERE hidden) AS hidden
 FROM event
 WHERE broadcast_id = %(broadcast_id)s
 GROUP BY kind
 ORDER BY kind;
+
+-- name: chatter_total
+-- How many people wrote, in the session's broadcast.
+SELECT count(*) AS chatters
+FROM chatter;
 
 -- name: event_latency
 -- From Chzzk's time of a live message to its arrival, in seconds: median and 99th percentile.
@@ -96,40 +99,33 @@ WHERE broadcast_id = %(broadcast_id)s
 ORDER BY ts, event_key;
 
 -- name: sample_chats
--- A few chats of each segment: those that most people wrote, so that one glance tells what the segment was about.
-WITH said AS (
-    SELECT
-        floor(extract(EPOCH FROM ts - %(opened_at)s::timestamptz) / %(segment_sec)s)::integer AS segment,
-        left(content, 200) AS text,
-        count(DISTINCT coalesce(user_id, nickname)) AS chatters,
-        min(ts) AS first_ts
-    FROM event
-    WHERE
-        broadcast_id = %(broadcast_id)s
-        AND kind = 'chat'
-        AND NOT hidden
-        AND content <> ''
-        AND ts >= %(opened_at)s::timestamptz
-    GROUP BY 1, 2
-),
-
-ranked AS (
-    SELECT
-        segment,
-        text,
-        chatters,
-        first_ts,
-        row_number() OVER (PARTITION BY segment ORDER BY chatters DESC, first_ts ASC, text ASC) AS place
-    FROM said
-)
-
+-- A few chats of each segment, those written most often, so that one glance tells what the segment was about.
 SELECT
-    segment,
-    text,
-    chatters
-FROM ranked
-WHERE place <= %(samples)s
-ORDER BY segment, place;
+    r.segment,
+    r.text,
+    r.chats
+FROM (
+    SELECT
+        c.segment,
+        c.text,
+        count(*) AS chats,
+        row_number() OVER (PARTITION BY c.segment ORDER BY count(*) DESC, c.text) AS place
+    FROM (
+        SELECT
+            floor(date_part('epoch', ts - %(opened_at)s::timestamptz) / %(segment_sec)s)::integer AS segment,
+            left(content, 200) AS text
+        FROM event
+        WHERE
+            broadcast_id = %(broadcast_id)s
+            AND kind = 'chat'
+            AND NOT hidden
+            AND content <> ''
+            AND ts >= %(opened_at)s::timestamptz
+    ) AS c
+    GROUP BY c.segment, c.text
+) AS r
+WHERE r.place <= %(samples)s
+ORDER BY r.segment, r.place;
 
 -- name: mark_exported
 -- The broadcast's files are as new as its rows were when the job began.

@@ -14,26 +14,77 @@ CREATE TEMP TABLE series (
     PRIMARY KEY (bucket_sec, sec)
 );
 
+-- name: create_said
+-- Who wrote when: every chat of the broadcast as small numbers, so that it can be counted again and again.
+CREATE TEMP TABLE chatter (
+    user_id text NOT NULL,
+    chatter_no integer NOT NULL
+);
+
+CREATE TEMP TABLE said (
+    sec integer NOT NULL, -- since opened_at
+    chatter_no integer, -- NULL: nobody knows who
+    previous_sec integer -- of the same author's chat before; NULL for the first
+);
+
+-- name: fill_chatter
+-- A number for each author of chats.
+INSERT INTO chatter (user_id, chatter_no)
+SELECT
+    a.user_id,
+    row_number() OVER (ORDER BY a.user_id COLLATE "C") -- so that ties are broken alike on every server
+FROM (
+    SELECT DISTINCT user_id
+    FROM event
+    WHERE broadcast_id = %(broadcast_id)s AND kind = 'chat' AND user_id IS NOT NULL
+) AS a;
+
+-- name: fill_said
+-- The chats of the broadcast, from second 0 on. One sort, by author and time, serves all that is counted later: a chat
+-- is its author's first in a bucket if the one before it lies in another.
+INSERT INTO said (sec, chatter_no, previous_sec)
+SELECT
+    n.sec,
+    n.chatter_no,
+    lag(n.sec) OVER (PARTITION BY n.chatter_no ORDER BY n.sec)
+FROM (
+    SELECT
+        c.chatter_no,
+        floor(date_part('epoch', e.ts - %(opened_at)s::timestamptz))::integer AS sec
+    FROM event AS e
+    LEFT JOIN chatter AS c ON e.user_id = c.user_id
+    WHERE e.broadcast_id = %(broadcast_id)s AND e.kind = 'chat' AND e.ts >= %(opened_at)s::timestamptz
+) AS n;
+
 -- name: fill_series
 -- One row a bucket from second 0 to the end, silent ones included.
 INSERT INTO series
 WITH counted AS (
     SELECT
-        date_bin(make_interval(secs => %(bucket_sec)s), ts, %(opened_at)s::timestamptz) AS ts,
-        count(*) FILTER (WHERE kind = 'chat') AS chat_count,
-        count(*) FILTER (WHERE kind = 'donation') AS donation_count,
-        count(DISTINCT user_id) FILTER (WHERE kind = 'chat') AS chatters
+        sec / %(bucket_sec)s * %(bucket_sec)s AS sec,
+        count(*) AS chat_count,
+        count(*) FILTER (
+            WHERE chatter_no IS NOT NULL
+            AND (previous_sec IS NULL OR previous_sec / %(bucket_sec)s < sec / %(bucket_sec)s)
+        ) AS chatters
+    FROM said
+    GROUP BY 1
+),
+
+donated AS (
+    SELECT
+        floor(date_part('epoch', ts - %(opened_at)s::timestamptz) / %(bucket_sec)s)::integer
+        * %(bucket_sec)s AS sec,
+        count(*) AS donation_count
     FROM event
-    WHERE
-        broadcast_id = %(broadcast_id)s
-        AND ts >= %(opened_at)s::timestamptz
-        AND ts < %(opened_at)s::timestamptz + make_interval(secs => %(length_sec)s)
+    WHERE broadcast_id = %(broadcast_id)s AND kind = 'donation' AND ts >= %(opened_at)s::timestamptz
     GROUP BY 1
 ),
 
 watched AS (
     SELECT
-        date_bin(make_interval(secs => %(bucket_sec)s), ts, %(opened_at)s::timestamptz) AS ts,
+        floor(date_part('epoch', ts - %(opened_at)s::timestamptz) / %(bucket_sec)s)::integer
+        * %(bucket_sec)s AS sec,
         round(avg(viewers))::integer AS viewers
     FROM viewer_sample
     WHERE broadcast_id = %(broadcast_id)s
@@ -68,13 +119,14 @@ known AS (
         b.sec,
         b.ts,
         CASE WHEN b.in_gap THEN nullif(coalesce(c.chat_count, 0), 0) ELSE coalesce(c.chat_count, 0) END AS chat_count,
-        coalesce(c.donation_count, 0) AS donation_count,
+        coalesce(d.donation_count, 0) AS donation_count,
         coalesce(c.chatters, 0) AS chatters,
         w.viewers,
         b.in_gap
     FROM buckets AS b
-    LEFT JOIN counted AS c ON b.ts = c.ts
-    LEFT JOIN watched AS w ON b.ts = w.ts
+    LEFT JOIN counted AS c ON b.sec = c.sec
+    LEFT JOIN donated AS d ON b.sec = d.sec
+    LEFT JOIN watched AS w ON b.sec = w.sec
 )
 
 SELECT
@@ -91,42 +143,37 @@ SELECT
 FROM known;
 
 -- name: fill_crowd
--- The crowd of each second. The loudest of a half minute is whoever wrote most in it; ties go to one of them.
-WITH said AS (
+-- The crowd of each second. The loudest of a half minute is whoever wrote most in it; of several, any one.
+WITH loudest AS (
     SELECT
-        date_bin(interval '30 seconds', ts, %(opened_at)s::timestamptz) AS slot,
-        user_id,
-        count(*) AS chats
-    FROM event
-    WHERE broadcast_id = %(broadcast_id)s AND kind = 'chat'
-    GROUP BY 1, 2
-),
-
-loudest AS (
-    SELECT DISTINCT ON (slot)
-        slot,
-        user_id
-    FROM said
-    ORDER BY slot, chats DESC, user_id
+        u.slot,
+        -- the number of chats above the number of the chatter: their greatest is the loudest
+        (max(u.chats << 32 | u.chatter_no) & 4294967295)::integer AS chatter_no
+    FROM (
+        SELECT
+            sec / 30 AS slot,
+            chatter_no,
+            count(*) AS chats
+        FROM said
+        WHERE chatter_no IS NOT NULL
+        GROUP BY 1, 2
+    ) AS u
+    GROUP BY u.slot
 ),
 
 loud AS (
     SELECT
-        date_bin(interval '1 second', e.ts, %(opened_at)s::timestamptz) AS ts,
+        s.sec,
         count(*) AS chats
-    FROM event AS e
-    INNER JOIN loudest AS l
-        ON
-            date_bin(interval '30 seconds', e.ts, %(opened_at)s::timestamptz) = l.slot
-            AND e.user_id IS NOT DISTINCT FROM l.user_id
-    WHERE e.broadcast_id = %(broadcast_id)s AND e.kind = 'chat'
-    GROUP BY 1
+    FROM said AS s
+    INNER JOIN loudest AS l ON s.sec / 30 = l.slot AND s.chatter_no = l.chatter_no
+    GROUP BY s.sec
 )
 
 UPDATE series
 SET crowd = series.chat_count - coalesce(loud.chats, 0)
 FROM series AS s
-LEFT JOIN loud ON s.ts = loud.ts
+LEFT JOIN loud ON s.sec = loud.sec
 WHERE series.bucket_sec = 1 AND s.bucket_sec = 1 AND series.sec = s.sec;
 
 -- name: sum_crowd

@@ -24,7 +24,8 @@ FROM
         AS e (
             stream_id, ts_ms, kind, event_key, user_id, nickname, content, amount, hidden, source, received_ms, extra
         )
-INNER JOIN broadcast AS b ON e.stream_id = b.stream_id
+-- Left: rows of a broadcast that is not there must be refused, not vanish.
+LEFT JOIN broadcast AS b ON e.stream_id = b.stream_id
 ON CONFLICT DO NOTHING;
 
 -- name: hide_event
@@ -42,14 +43,17 @@ WHERE
 -- name: insert_rejected_item
 -- An item that could not be understood, as it came.
 INSERT INTO rejected_item (broadcast_id, received_at, source, reason, raw)
-SELECT
-    b.broadcast_id,
+VALUES (
+    (
+        SELECT b.broadcast_id
+        FROM broadcast AS b
+        WHERE b.stream_id = $1::TEXT
+    ),
     $2::TIMESTAMPTZ,
     $3::TEXT,
     $4::TEXT,
     $5::TEXT
-FROM broadcast AS b
-WHERE b.stream_id = $1::TEXT;
+);
 
 -- name: upsert_channel
 -- The channel, and its name where Chzzk has told it.
@@ -91,21 +95,31 @@ WHERE
     AND connection.disconnected_at IS NULL;
 
 -- name: change_broadcast
--- The title or the category changed while on air.
+-- The title or the category as it is now; a row only where it is another one.
 WITH changed AS (
     UPDATE broadcast
-    SET title = $3::TEXT, category = $4::TEXT, updated_at = now()
+    SET title = coalesce($3::TEXT, title), category = coalesce($4::TEXT, category), updated_at = now()
     WHERE stream_id = $1::TEXT
-    RETURNING broadcast_id
+    RETURNING broadcast_id, title, category
 )
 
 INSERT INTO broadcast_change (ts, broadcast_id, title, category)
 SELECT
     $2::TIMESTAMPTZ,
     changed.broadcast_id,
-    $3::TEXT,
-    $4::TEXT
+    changed.title,
+    changed.category
 FROM changed
+LEFT JOIN LATERAL (
+    SELECT
+        c.title,
+        c.category
+    FROM broadcast_change AS c
+    WHERE c.broadcast_id = changed.broadcast_id
+    ORDER BY c.ts DESC
+    LIMIT 1
+) AS latest ON TRUE
+WHERE latest.title IS DISTINCT FROM changed.title OR latest.category IS DISTINCT FROM changed.category
 ON CONFLICT DO NOTHING;
 
 -- name: move_chat
@@ -190,11 +204,12 @@ ON CONFLICT (collector_id) DO UPDATE
         last_commit_at = excluded.last_commit_at;
 
 -- name: newest_event
--- The newest message that is stored of a broadcast, as ms since 1970; NULL where there is none.
+-- The newest message that is stored of a broadcast, as ms since 1970; NULL where there is none. Channel events have no
+-- author, and a time of ours: they say nothing of what the server has delivered.
 SELECT (extract(EPOCH FROM max(e.ts)) * 1000)::BIGINT AS newest_ms
 FROM event AS e
 INNER JOIN broadcast AS b ON e.broadcast_id = b.broadcast_id
-WHERE b.stream_id = $1::TEXT;
+WHERE b.stream_id = $1::TEXT AND e.user_id IS NOT NULL;
 
 -- name: close_abandoned
 -- Broadcasts of the channel, other than $2, whose end nobody saw: they lasted at least until their newest message.

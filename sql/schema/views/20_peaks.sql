@@ -124,15 +124,16 @@ windows AS MATERIALIZED (
     WHERE sec <= greatest((SELECT cardinality($1)) - $3, 0)
 ),
 
--- what is usual here: the median window (never less than 0.1 chats/s, the floor of quiet channels), and how much one
--- window differs from the one before it (robustly, and never less than Poisson). Adjacent windows, because the slow
--- rise and fall of an evening is not noise.
-usual AS MATERIALIZED (
+-- how much one window differs from the one before it (robustly, and never less than Poisson): adjacent windows, because
+-- the slow rise and fall of an evening is not noise. In a few minutes bursts may be most of all there is and would hide
+-- themselves: so under an hour (360 samples) the measure counts, as a power, for as much of an hour as was seen.
+spread AS MATERIALIZED (
     SELECT
-        greatest(percentile_cont(0.5) WITHIN GROUP (ORDER BY chats), 0.1 * $3) AS median,
+        least(count(*) / 360.0, 1)::float8 AS measured,
+        coalesce(percentile_cont(ARRAY[0.25, 0.5]) WITHIN GROUP (ORDER BY root_scale(chats)), '{0,0}') AS q,
         greatest(1, 1.4826 / sqrt(2) * coalesce(
             percentile_cont(0.5) WITHIN GROUP (ORDER BY abs(root_scale(chats) - root_scale(chats_before))), 0
-        )) AS sigma
+        )) ^ least(count(*) / 360.0, 1) AS sigma
     FROM (
         SELECT chats, lag(chats, greatest($3 / 10, 1)) OVER (ORDER BY sec) AS chats_before
         FROM windows
@@ -140,10 +141,22 @@ usual AS MATERIALIZED (
     ) AS sample
 ),
 
--- false_alarms windows in this broadcast may reach `noise` by chance: P(Z > z) < exp(-z^2 / 2) for each of its starts
+-- what is usual: the median window, and under an hour, by the same measure, what the quietest quarter says of it (0.674
+-- sigma above its edge if all were noise). Never less than 0.1 chats/s, the floor of quiet channels.
+usual AS MATERIALIZED (
+    SELECT
+        greatest(
+            root_scale((0.1 * $3)::float8), measured * q[2] + (1 - measured) * least(q[2], q[1] + 0.674 * sigma)
+        ) AS level,
+        sigma
+    FROM spread
+),
+
+-- false_alarms windows in this broadcast may reach `noise` by chance: P(Z > z) < exp(-z^2 / 2) for each of its starts.
+-- Where chat is so dense that chance is soon ruled out, a peak is still 1.4 times the usual or more.
 limits AS MATERIALIZED (
     SELECT
-        median, sigma,
+        level, sigma, (level / 2) ^ 2 - 0.375 AS usual_chats,
         sqrt(2 * ln(greatest((SELECT count(*) FROM windows) / nullif($6, 0), 1))) AS noise
     FROM usual
 ),
@@ -155,7 +168,10 @@ picked AS MATERIALIZED (
             SELECT array_agg(w.sec ORDER BY w.chats DESC, w.sec)
             FROM windows AS w CROSS JOIN limits AS l
             WHERE w.chats > 0
-                AND ($6 IS NULL OR root_scale(w.chats) - root_scale(l.median) > l.noise * l.sigma)
+                AND (
+                    $6 IS NULL
+                    OR (root_scale(w.chats) > l.level + l.noise * l.sigma AND w.chats >= 1.4 * l.usual_chats)
+                )
         ),
         greatest($3, $4, 1), $5
     ) AS p
@@ -167,9 +183,9 @@ SELECT
     least(p.start_sec + $3, (SELECT cardinality($1))),
     least(w.chats, 2147483647)::int,
     peak_onset($1, $2, p.start_sec, least(p.start_sec + $3, (SELECT cardinality($1)))),
-    (root_scale(w.chats) - root_scale(l.median)) / l.sigma,
+    (root_scale(w.chats) - l.level) / l.sigma,
     w.touches_gap,
-    ARRAY['volume ' || round((w.chats / l.median)::numeric, 1) || 'x median']
+    ARRAY['volume ' || round((w.chats / l.usual_chats)::numeric, 1) || 'x usual']
     || CASE WHEN w.touches_gap THEN ARRAY['touches gap'] ELSE '{}' END
 FROM picked AS p
 INNER JOIN windows AS w ON p.start_sec = w.sec
@@ -182,7 +198,7 @@ COMMENT ON FUNCTION volume_peaks(int[], boolean[], int, int, int, double precisi
 
 
 CREATE OR REPLACE FUNCTION surge_peaks(
-    counts int[], in_gap boolean[], chatters int[], min_gap_sec int, topk int, threshold double precision
+    counts int[], in_gap boolean[], crowd int[], min_gap_sec int, topk int, threshold double precision
 )
 RETURNS TABLE (
     rank int, start_sec int, end_sec int, value int, onset_sec int,
@@ -212,15 +228,21 @@ bins AS MATERIALIZED (
     ) AS b
 ),
 
--- what is usual: the median pace of the trailing minutes, from 5 min to 1 min ago, anew every 30 s; -1 where too little
--- of them was seen (an array with NULLs has no fast access)
+-- what is usual: the median pace of the trailing minutes, from 5 min to 1 min ago, anew every 30 s. Where too little of
+-- them was seen (the start, the return from a gap), of the 5 min on either side; 0 where nothing was seen at all.
 levels AS MATERIALIZED (
-    SELECT array_agg(usual.pace ORDER BY g) AS paces
+    SELECT array_agg(
+        CASE WHEN before.seen >= 12 THEN before.pace ELSE (
+            SELECT coalesce(percentile_cont(0.5) WITHIN GROUP (ORDER BY pace), 0)
+            FROM unnest((SELECT paces FROM bins)[greatest(3 * g - 29, 1):3 * g + 30]) AS pace
+        ) END
+        ORDER BY g
+    ) AS paces
     FROM generate_series(0, ((SELECT cardinality($1)) - 1) / 30) AS g
     CROSS JOIN LATERAL (
-        SELECT CASE WHEN count(pace) < 6 THEN -1 ELSE percentile_cont(0.5) WITHIN GROUP (ORDER BY pace) END AS pace
+        SELECT count(pace) AS seen, percentile_cont(0.5) WITHIN GROUP (ORDER BY pace) AS pace
         FROM unnest((SELECT paces FROM bins)[greatest(3 * g - 29, 1):3 * g - 6]) AS pace
-    ) AS usual
+    ) AS before
 ),
 
 sums AS (
@@ -242,9 +264,9 @@ against AS MATERIALIZED (
     SELECT
         sums.*,
         greatest(chats60::float8 / seen60, 0.2) AS pace,
-        greatest(coalesce(nullif((SELECT paces FROM levels)[sec / 30 + 1], -1), chats60::float8 / seen60), 0.2) AS level
+        greatest((SELECT paces FROM levels)[sec / 30 + 1], 0.2) AS level
     FROM sums
-    WHERE seen60 >= 30 AND seen15 >= 8 AND sec <= (SELECT cardinality($1)) - 15
+    WHERE seen60 >= 20 AND seen15 >= 8 AND sec <= (SELECT cardinality($1)) - 15
 ),
 
 -- a surge stands out of the last minute (rise) and out of the minutes before it (above)
@@ -258,13 +280,16 @@ contrasts AS MATERIALIZED (
     FROM against
 ),
 
--- one sigma in this broadcast: the spread of all its rises by their middle half, never less than Poisson
+-- one sigma in this broadcast: the spread of all its rises by their middle half, never less than Poisson. In a few
+-- minutes bursts may be most of all there is and would hide themselves: so under an hour (240 samples) the measure
+-- counts, as a power, for as much of an hour as was seen.
 sigmas AS MATERIALIZED (
     SELECT
-        greatest(1, (q15[2] - q15[1]) / 1.349) AS sigma15,
-        greatest(1, (q30[2] - q30[1]) / 1.349) AS sigma30
+        greatest(1, (q15[2] - q15[1]) / 1.349) ^ least(samples / 240.0, 1) AS sigma15,
+        greatest(1, (q30[2] - q30[1]) / 1.349) ^ least(samples / 240.0, 1) AS sigma30
     FROM (
         SELECT
+            count(*) AS samples,
             percentile_cont(ARRAY[0.25, 0.75]) WITHIN GROUP (ORDER BY rise15) AS q15,
             percentile_cont(ARRAY[0.25, 0.75]) WITHIN GROUP (ORDER BY rise30) AS q30
         FROM contrasts
@@ -272,6 +297,7 @@ sigmas AS MATERIALIZED (
     ) AS quartiles
 ),
 
+-- where chat is so dense that chance is soon ruled out, a surge is still 1.25 times the usual or more
 scored AS MATERIALIZED (
     SELECT
         c.sec, c.chats15, c.chats30, c.baseline, s.score15, s.score30, greatest(s.score15, s.score30) AS score
@@ -279,8 +305,10 @@ scored AS MATERIALIZED (
     CROSS JOIN sigmas
     CROSS JOIN LATERAL (
         SELECT
-            least(c.rise15, c.above15) / sigmas.sigma15 AS score15,
-            CASE WHEN c.sec <= (SELECT cardinality($1)) - 30 AND c.seen30 >= 15
+            CASE WHEN c.chats15 >= 1.25 * c.seen15 * c.baseline
+                THEN least(c.rise15, c.above15) / sigmas.sigma15 END AS score15,
+            CASE WHEN c.chats30 >= 1.25 * c.seen30 * c.baseline
+                AND c.sec <= (SELECT cardinality($1)) - 30 AND c.seen30 >= 15
                 THEN least(c.rise30, c.above30) / sigmas.sigma30 END AS score30
     ) AS s
     -- no surge can be listed with less, however many there are

@@ -1,0 +1,61 @@
+"""`nokchart process` on a broadcast of twelve hours, against a raw COPY of the same rows into the same table."""
+
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import sql
+from analytics.event_lines import CopyRows, Notes, read_lines
+from analytics.session import analysis_session
+from bench.dataset import OPENED_AT, STREAM_ID, write_folder
+from store.database import Database
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of the command."""
+
+    seconds: float
+    """Wall clock, the start of the interpreter included."""
+    peak_mb: float
+    """Of the Python process."""
+
+
+def copy_seconds(database: Database, folder: Path, *, scratch: bool) -> float:
+    """COPY of the folder's events into `event`, or into its temporary twin; then it is undone."""
+    rows = CopyRows((OPENED_AT - _EPOCH) // timedelta(milliseconds=1), 1, whole=False)
+    blocks = [rows.rows(block) for block in read_lines(folder / "events.jsonl", Notes())]
+    with analysis_session(database, scratch=scratch) as connection:
+        begun = time.perf_counter()
+        with connection.cursor() as cursor, cursor.copy(sql.query("copy_events")) as copy:
+            for block in blocks:
+                copy.write(block)
+        seconds = time.perf_counter() - begun
+        connection.execute("TRUNCATE event")
+    return seconds
+
+
+def process(database: Database, folder: Path) -> Run:
+    """One run of `nokchart process`, as a user starts it."""
+    command = [sys.executable, "-m", "nokchart", "process", "--stream-dir", str(folder), "--stream-id", STREAM_ID]
+    begun = time.perf_counter()
+    child = subprocess.Popen(
+        command, env={**os.environ, "NOKCHART_DATABASE_URL": database.url}, stdout=subprocess.DEVNULL
+    )
+    _, status, usage = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode != 0:
+        raise RuntimeError(f"{' '.join(command)} exited with {child.returncode}")
+    return Run(time.perf_counter() - begun, usage.ru_maxrss / 1024)
+
+
+def make_folder(root: Path, hours: float) -> tuple[Path, int]:
+    """A folder with so many hours of a broadcast, and how many events they have."""
+    folder = root / f"{hours:g} h"
+    return folder, write_folder(folder, hours)
