@@ -1,12 +1,12 @@
 """events.jsonl, read: each line becomes an event or a note that says what is wrong with it."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
+from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
@@ -21,12 +21,13 @@ _MIN_T_MS = -86_400_000
 _NAMED_NOTES = 10
 _CHUNK_BYTES = 1 << 22
 
-# What COPY's text format gives a meaning, and what PostgreSQL cannot keep.
-_UNSAFE = re.compile("[\\\\\\x00-\\x1f\ud800-\udfff]")
-
 
 class EventsFileError(NokchartError):
     """An events.jsonl cannot be used."""
+
+
+# KRW as the column keeps it.
+Amount = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
 
 
 class Line(msgspec.Struct, gc=False):
@@ -37,7 +38,7 @@ class Line(msgspec.Struct, gc=False):
     user: str | None = None
     text: str | None = None
     user_id: str | None = None
-    amount: int | None = None
+    amount: Amount | None = None
     received_at: datetime | None = None
     sent_at: datetime | None = None
     hidden: bool = False
@@ -76,36 +77,36 @@ class Notes:
             self.named.append(f"line {number}: {reason}")
 
 
-def read_lines(path: Path, notes: Notes) -> Iterator[list[Line]]:
-    """The sound lines of an events.jsonl in blocks of some thousand; what is not sound is noted.
+class Block(NamedTuple):
+    """Some thousand sound lines."""
+
+    lines: list[Line]
+    escaped: list[bool]
+    """Of each line: whether its JSON has a backslash, without which no text in it can need care."""
+
+
+def read_lines(path: Path, notes: Notes) -> Iterator[Block]:
+    """The sound lines of an events.jsonl in blocks; what is not sound is noted.
 
     Memory does not grow with the file. EventsFileError where it is missing or cannot be read.
     """
     decoder = msgspec.json.Decoder(Line)
-    number = 0
     newest = _MIN_T_MS
     try:
         with path.open("rb") as file:
             if file.read(3) != b"\xef\xbb\xbf":
                 file.seek(0)
             while raw := file.readlines(_CHUNK_BYTES):
-                try:
-                    lines = decoder.decode_lines(b"".join(raw))
-                    sound = len(lines) == len(raw) and all(_MIN_T_MS <= line.t_ms <= MAX_T_MS for line in lines)
-                except (msgspec.DecodeError, UnicodeDecodeError):
-                    sound = False
-                if not sound:
-                    lines = list(_one_by_one(decoder, raw, number, notes))
-                number += len(raw)
-                for line in lines:
-                    if line.t_ms < newest:
-                        notes.out_of_order += 1
-                    else:
-                        newest = line.t_ms
-                notes.lines = number
-                notes.used += len(lines)
-                if lines:
-                    yield lines
+                block = _all_at_once(decoder, raw) or _one_by_one(decoder, raw, notes)
+                notes.lines += len(raw)
+                notes.used += len(block.lines)
+                times = [line.t_ms for line in block.lines]
+                if times and (times[0] < newest or times != sorted(times)):
+                    highest = accumulate(times, max, initial=newest)
+                    notes.out_of_order += sum(time < before for time, before in zip(times, highest, strict=False))
+                newest = max([newest, *times])
+                if block.lines:
+                    yield block
     except FileNotFoundError as error:
         raise EventsFileError(f"{path} does not exist.") from error
     except OSError as error:
@@ -121,17 +122,17 @@ class CopyRows:
         self._broadcast_id = broadcast_id
         self._whole = whole
 
-    def rows(self, lines: list[Line]) -> bytes:
-        """`lines` in COPY's text format."""
-        return "".join([self._row(line) for line in lines]).encode()
+    def rows(self, block: Block) -> bytes:
+        """The block in COPY's text format."""
+        return "".join(map(self._row, block.lines, block.escaped)).encode()
 
-    def _row(self, line: Line) -> str:
+    def _row(self, line: Line, escaped: bool) -> str:
         ts_ms = self._opened_ms + line.t_ms
         kind, author, user, text = line.type, line.user_id, line.user, line.text
         code = TYPE_OF_KIND.get(kind)
         if author is None:
             author = user  # files of the old tool have no ids
-        if author is None or user is None or text is None or _UNSAFE.search(f"{author}{user}{text}"):
+        if escaped or author is None or user is None or text is None:
             author, user, text = _cleaned(author), _cleaned(user), _cleaned(text)
             names = f"{_escaped(author)}\t{_escaped(user)}\t{_escaped(text)}"
         else:
@@ -147,12 +148,12 @@ class CopyRows:
             kind, code = "other", code if isinstance(code, int) else 0
         if self._whole:
             key = event_key(code or 0, author, ts_ms, text, donation_id, line.amount)
-            received = _NULL if line.received_at is None else line.received_at.isoformat()
+            received = _NULL if line.received_at is None else _aware(line.received_at)
         else:
             # Only to tell repeated events apart, in a table that goes with the session: the fast hash will do.
             key = hash((code, author, text, donation_id, line.amount))
             received = _NULL
-        amount = line.amount if line.amount is not None and 0 <= line.amount < 2**31 else _NULL
+        amount = _NULL if line.amount is None else line.amount
         return (
             f"{_clock(ts_ms // 1000)}.{ts_ms % 1000:03d}+00\t{self._broadcast_id}\t{kind}\t{key}\t{names}\t"
             f"{amount}\t{line.hidden}\timport\t{received}\t{extra}\n"
@@ -165,13 +166,32 @@ def _clock(second: int) -> str:
     return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
+def _aware(moment: datetime) -> str:
+    # Where no zone is written it is UTC, and not what the server would make of it.
+    return f"{moment.isoformat()}{'Z' if moment.tzinfo is None else ''}"
+
+
 def _cleaned(text: str | None) -> str | None:
     return None if text is None else clean_text(text)
 
 
-def _one_by_one(decoder: "msgspec.json.Decoder[Line]", raw: list[bytes], first: int, notes: Notes) -> Iterator[Line]:
-    """The sound lines among `raw`, of which the first is line `first` + 1; the others are noted."""
-    for number, data in enumerate(raw, first + 1):
+def _all_at_once(decoder: "msgspec.json.Decoder[Line]", raw: list[bytes]) -> Block | None:
+    """The lines in `raw` if every one is sound, which is what nearly every block is; else None."""
+    try:
+        lines = decoder.decode_lines(b"".join(raw))
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    if len(lines) != len(raw):  # blank lines are no lines to the decoder
+        return None
+    if not all(_MIN_T_MS <= line.t_ms <= MAX_T_MS for line in lines):
+        return None
+    return Block(lines, [b"\\" in data for data in raw])
+
+
+def _one_by_one(decoder: "msgspec.json.Decoder[Line]", raw: list[bytes], notes: Notes) -> Block:
+    """The sound lines among `raw`; the others are noted."""
+    block = Block([], [])
+    for number, data in enumerate(raw, notes.lines + 1):
         if not data.strip():
             notes.blank += 1
             continue
@@ -183,9 +203,11 @@ def _one_by_one(decoder: "msgspec.json.Decoder[Line]", raw: list[bytes], first: 
                 continue
             line = mended
         if _MIN_T_MS <= line.t_ms <= MAX_T_MS:
-            yield line
+            block.lines.append(line)
+            block.escaped.append(b"\\" in data)
         else:
             notes.broke(number, f"t_ms is {line.t_ms}, which is no time of a broadcast in milliseconds")
+    return block
 
 
 def _mended(data: bytes, number: int, notes: Notes) -> Line | None:
@@ -203,7 +225,7 @@ def _mended(data: bytes, number: int, notes: Notes) -> Line | None:
         except (msgspec.ValidationError, ValueError):
             notes.broke(number, f"{name} is {'not a number of milliseconds' if name == 't_ms' else 'not a text'}")
             return None
-    value.pop("extra", None)
+    value["extra"] = msgspec.Raw(clean_json(value.get("extra")).encode())
     for name, kind in _OPTIONAL.items():
         if name in value:
             try:
@@ -218,7 +240,7 @@ _OPTIONAL: dict[str, Any] = {
     "user": str | None,
     "text": str | None,
     "user_id": str | None,
-    "amount": int | None,
+    "amount": Amount | None,
     "received_at": datetime | None,
     "sent_at": datetime | None,
     "hidden": bool,

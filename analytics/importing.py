@@ -1,14 +1,12 @@
 """Folders of the tool that this one replaces, and our own, into the database."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 import sql
 from analytics.event_lines import EventsFileError, Notes
-from analytics.loading import find_opened_at, load_events
 from analytics.session import Connection, analysis_session
-from analytics.subject import Subject, parse_time, read_collection_report
+from analytics.source import Source, load_source
 from store.database import Database
 
 
@@ -33,39 +31,33 @@ def find_folders(root: Path) -> list[Path]:
 
 def import_folder(database: Database, folder: Path) -> Imported:
     """Stores the events of a folder as a broadcast. Importing it again, or after it was collected, changes nothing."""
-    events = folder / "events.jsonl"
-    report = read_collection_report(folder)
-    stream_id = str((report or {}).get("stream_id") or _stream_id(folder))
-    opened_at = parse_time((report or {}).get("opened_at")) or find_opened_at(events, stream_id)[0]
-    subject = Subject.from_folder(folder, stream_id, opened_at, report)
     with analysis_session(database, scratch=True) as connection:
-        notes = load_events(connection, events, subject.broadcast_id, opened_at, whole=True)
-        new = _store(connection, subject, opened_at)
-    return Imported(folder, stream_id, notes, new)
+        source = load_source(connection, folder / "events.jsonl", None, whole=True)
+        new = _store(connection, source)
+    return Imported(folder, source.subject.stream_id, source.notes, new)
 
 
-def _store(connection: Connection, subject: Subject, opened_at: datetime) -> int:
-    row = connection.execute(
-        sql.query("import_broadcast"),
-        {
-            "stream_id": subject.stream_id,
-            "channel_id": subject.channel_id or f"imported:{subject.streamer}",
-            "streamer": subject.streamer,
-            "opened_at": opened_at,
-            "closed_at": subject.closed_at,
-            "title": subject.title,
-            "category": subject.category,
-        },
-    ).fetchone()
-    assert row is not None
-    cursor = connection.execute(sql.query("import_events"), {"broadcast_id": row["broadcast_id"]})
-    return cursor.rowcount
-
-
-def _stream_id(folder: Path) -> str:
-    """The last part of `<streamer>_<stream_id>` where that is one of ours, else the whole name."""
-    name = folder.resolve().name
-    parts = name.rsplit("_", 2)
-    if len(parts) == 3 and len(parts[1]) == 15 and parts[1][8] == "-":
-        return f"{parts[1]}_{parts[2]}"
-    return name
+def _store(connection: Connection, source: Source) -> int:
+    subject = source.subject
+    # Without a time or a name there is nothing that two folders could have in common but by accident.
+    unknown = source.opened_at_from == "unknown" or subject.streamer is None
+    values = {
+        "stream_id": subject.stream_id,
+        "channel_id": subject.channel_id or f"imported:{subject.stream_id if unknown else subject.streamer}",
+        "streamer": subject.streamer,
+        "opened_at": subject.opened_at,
+        "closed_at": subject.closed_at,
+        "title": subject.title,
+        "category": subject.category,
+    }
+    row = None
+    while row is None:  # another import may have made it a moment ago: then the next look finds it
+        row = connection.execute(sql.query("import_broadcast"), values).fetchone()
+    of_broadcast = {"broadcast_id": row["broadcast_id"], "stream_id": subject.stream_id}
+    new = connection.execute(sql.query("import_events"), of_broadcast).rowcount
+    if row["imported"]:  # of its own broadcasts the collector knows all this better
+        connection.execute(sql.query("import_gaps"), of_broadcast)
+        connection.execute(sql.query("import_viewers"), of_broadcast)
+    if new:
+        connection.execute(sql.query("touch_broadcast"), of_broadcast)
+    return new

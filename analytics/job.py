@@ -3,21 +3,20 @@
 import importlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import sql
-from analytics.event_lines import EventsFileError, Notes
+from analytics.event_lines import Notes
 from analytics.events_file import write_events
 from analytics.folder import OutputError, broadcast_folder, write_json
 from analytics.language import Language
-from analytics.loading import find_opened_at, load_events
 from analytics.peaks import Peaks, PeakSettings, find_peaks, peaks_content, store_peaks
 from analytics.report import collection_report, made_report, parameters
 from analytics.series import Span, fill_series, read_rows, write_series
-from analytics.session import SCRATCH_ID, Connection, analysis_session
-from analytics.subject import Subject, parse_time, read_collection_report
+from analytics.session import Connection, analysis_session
+from analytics.source import load_source
+from analytics.subject import Subject
 from analytics.topics import find_topics
 from store.database import Database
 
@@ -48,44 +47,43 @@ def export_broadcast(database: Database, row: dict[str, Any], outdir: Path, sett
     Everything is of one moment, even while the broadcast is still being collected. OutputError where a file cannot be
     written; what was there before stays.
     """
-    begun_at = datetime.now(UTC)
     subject = Subject.from_row(row)
     folder = broadcast_folder(outdir, subject.opened_at, subject.streamer, subject.stream_id)
     with analysis_session(database) as connection:
+        # By the database's clock, like the time of the row's last change.
+        begun_at = connection.execute("SELECT now() AS begun_at").fetchone()
         events = folder / "events.jsonl"
         write_events(connection, events, subject.broadcast_id, subject.stream_id, subject.opened_at)
         span = subject.span(connection)
         made = _make_files(connection, subject, span, folder, settings, [events], "openDate", None)
     # In a transaction of its own: a collector that changed the row meanwhile must not undo the whole analysis.
     with database.connect() as connection_after:
+        # First, for it locks the broadcast's row: of two exports at once, one waits here with its peaks.
+        connection_after.execute(sql.query("mark_exported"), {"broadcast_id": subject.broadcast_id, **(begun_at or {})})
         store_peaks(connection_after, subject.broadcast_id, made.peaks)
-        connection_after.execute(
-            sql.query("mark_exported"), {"broadcast_id": subject.broadcast_id, "exported_at": begun_at}
-        )
     return made
 
 
-def process_folder(database: Database, folder: Path, stream_id: str, settings: JobSettings) -> Made:
+def process_folder(database: Database, folder: Path, stream_id: str | None, settings: JobSettings) -> Made:
     """Makes all other files of a folder from its events.jsonl. It leaves nothing in the database.
 
-    EventsFileError where the folder or the file is missing or holds no event; OutputError as above.
+    `stream_id`: None for what the folder says. EventsFileError where the folder or the file is missing or holds no
+    event; OutputError as above.
     """
-    events = folder / "events.jsonl"
-    if not events.is_file():
-        raise EventsFileError(f"{folder} has no events.jsonl: give a folder that holds one.")
-    report = read_collection_report(folder)
-    opened_at = parse_time((report or {}).get("opened_at"))
-    opened_at_from = "collection_report.json"
-    if opened_at is None:
-        opened_at, opened_at_from = find_opened_at(events, stream_id)
-    subject = Subject.from_folder(folder, stream_id, opened_at, report)
     with analysis_session(database, scratch=True) as connection:
-        notes = load_events(connection, events, SCRATCH_ID, opened_at)
-        _load_gaps(connection, report)
-        span = subject.span(connection)
+        source = load_source(connection, folder / "events.jsonl", stream_id)
         # A report of the collection itself knows more than the folder does, and stays.
-        keep_report = report is not None and report.get("made_from") != "events.jsonl"
-        return _make_files(connection, subject, span, folder, settings, [], opened_at_from, notes, keep_report)
+        return _make_files(
+            connection,
+            source.subject,
+            source.span,
+            folder,
+            settings,
+            [],
+            source.opened_at_from,
+            source.notes,
+            keep_report=source.collected,
+        )
 
 
 def _make_files(
@@ -153,23 +151,3 @@ def _draw(
         raise OutputError(
             f"The chart in {folder} cannot be written ({error.strerror or error}): what was there before is unchanged."
         ) from error
-
-
-def _load_gaps(connection: Connection, report: dict[str, Any] | None) -> None:
-    """The gaps that an earlier collection_report.json tells of, so that the series marks them again."""
-    gaps = (report or {}).get("gaps")
-    for gap in gaps if isinstance(gaps, list) else []:
-        if not isinstance(gap, dict):
-            continue
-        begin, end = parse_time(gap.get("from")), parse_time(gap.get("to"))
-        if begin is not None and end is not None and end >= begin:
-            connection.execute(
-                sql.query("insert_scratch_gap"),
-                {
-                    "broadcast_id": SCRATCH_ID,
-                    "from_ts": begin,
-                    "to_ts": end,
-                    "cause": str(gap.get("cause")),
-                    "repaired_at": end if gap.get("repaired") else None,
-                },
-            )

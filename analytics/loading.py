@@ -38,7 +38,7 @@ def load_events(
             data = rows.rows(block)
             if running is not None:
                 notes.repeated += running.result()
-            running = copier.submit(_copy_block, connection, data, len(block))
+            running = copier.submit(_copy_block, connection, data, len(block.lines))
         if running is not None:
             notes.repeated += running.result()
     if notes.used == 0:
@@ -51,13 +51,11 @@ def load_events(
 def find_opened_at(path: Path, stream_id: str) -> tuple[datetime, str]:
     """When the broadcast of an events.jsonl opened, and how that is known: from the exactest source there is."""
     sample = list(islice(_lines(path), _SAMPLE_LINES))
-    sent = [_opened(line.sent_at, line) for line in sample if line.sent_at is not None]
-    if sent:
+    if sent := _opened(sample, "sent_at"):
         return median_low(sent), "sent_at"
     if (opened_at := _opened_from_name(stream_id)) is not None:
         return opened_at, "stream_id"
-    received = [_opened(line.received_at, line) for line in sample if line.received_at is not None]
-    if received:
+    if received := _opened(sample, "received_at"):
         return median_low(received), "received_at"
     return _EPOCH, "unknown"
 
@@ -81,22 +79,27 @@ def _copy_block(connection: Connection, data: bytes, rows: int) -> int:
 
 
 def _lines(path: Path) -> Iterator[Line]:
-    blocks: Iterable[list[Line]] = read_lines(path, Notes())
-    for block in blocks:
-        yield from block
+    for block in read_lines(path, Notes()):
+        yield from block.lines
 
 
-def _opened(moment: datetime | None, line: Line) -> datetime:
-    assert moment is not None
-    aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-    opened = aware.astimezone(UTC) - timedelta(milliseconds=line.t_ms)
-    return opened.replace(microsecond=opened.microsecond // 1000 * 1000)
+def _opened(lines: Iterable[Line], name: str) -> list[datetime]:
+    """What the lines that have the field `name` make of the broadcast's start."""
+    found = []
+    for line in lines:
+        moment: datetime | None = getattr(line, name)
+        # A clock that was never set says year 1 or 9999, and those have no neighbours.
+        if moment is not None and 1970 < moment.year < 9999:
+            aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+            opened = aware.astimezone(UTC) - timedelta(milliseconds=line.t_ms)
+            found.append(opened.replace(microsecond=opened.microsecond // 1000 * 1000))
+    return found
 
 
 def _opened_from_name(stream_id: str) -> datetime | None:
     try:
         # The zone is known, and not in the text.
         naive = datetime.strptime(stream_id[:15], "%Y%m%d-%H%M%S")  # noqa: DTZ007
-    except ValueError:
+        return naive.replace(tzinfo=KST).astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return naive.replace(tzinfo=KST).astimezone(UTC)

@@ -131,7 +131,7 @@ def _from_folder(folder: Path) -> Collected | None:
     counts = {"chat": 0, "donation": 0}
     last_ms = 0
     for block in read_lines(folder / "events.jsonl", Notes()):
-        for line in block:
+        for line in block.lines:
             counts[line.type] = counts.get(line.type, 0) + 1
             last_ms = max(last_ms, line.t_ms)
     if not any(counts.values()):

@@ -8,15 +8,15 @@ from typing import Any
 import orjson
 
 from analytics.chart import draw_chart
-from analytics.event_lines import EventsFileError, Notes
+from analytics.event_lines import Notes
 from analytics.folder import OutputError, write_json
 from analytics.language import Language
-from analytics.loading import find_opened_at, load_events
 from analytics.peaks import PeakSettings, find_peaks, peaks_content
 from analytics.series import fill_series, write_series
 from analytics.series_frame import load_series, read_series_file
 from analytics.session import SCRATCH_ID, analysis_session
-from analytics.subject import Subject, parse_time, read_collection_report
+from analytics.source import load_source
+from analytics.subject import Subject, read_collection_report, stream_id_of
 from store.database import Database
 from store.errors import NokchartError
 
@@ -29,16 +29,10 @@ class PeaksFileError(NokchartError):
 
 def build_series(database: Database, events: Path, out: Path, rolling_sec: int) -> tuple[list[Path], Notes]:
     """Writes the three chat_ts files of an events.jsonl into the folder `out`."""
-    if not events.is_file():
-        raise EventsFileError(f"{events} does not exist, or is no file.")
-    name = events.resolve().parent.name
-    report = read_collection_report(events.parent)
-    opened_at = parse_time((report or {}).get("opened_at")) or find_opened_at(events, name)[0]
     with analysis_session(database, scratch=True) as connection:
-        notes = load_events(connection, events, SCRATCH_ID, opened_at)
-        span = Subject(SCRATCH_ID, name, opened_at).span(connection)
-        fill_series(connection, SCRATCH_ID, span, rolling_sec)
-        return write_series(connection, out, span, rolling_sec), notes
+        source = load_source(connection, events, None)
+        fill_series(connection, SCRATCH_ID, source.span, rolling_sec)
+        return write_series(connection, out, source.span, rolling_sec), source.notes
 
 
 def find_series_peaks(database: Database, series: Path, stream_id: str, out: Path, settings: PeakSettings) -> None:
@@ -54,7 +48,7 @@ def plot_series(series: Path, peaks: Path, out: Path, rolling_sec: int, language
     found = _read_peaks(peaks)
     folder = series.resolve().parent
     report = read_collection_report(folder)
-    stream_id = str(found.get("stream_id") or folder.name)
+    stream_id = str(found.get("stream_id") or stream_id_of(folder, report))
     subject = Subject.from_folder(folder, stream_id, opened_at or _EPOCH, report)
     try:
         return draw_chart(

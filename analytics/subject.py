@@ -1,5 +1,6 @@
 """What is analysed: one broadcast, from the database or from a folder."""
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,8 +11,11 @@ import orjson
 import sql
 from analytics.series import Span
 from analytics.session import SCRATCH_ID, Connection
+from store.text import clean_text, load_json
 
 _REPORT = "collection_report.json"
+_OPENED = re.compile(r"\d{8}-\d{6}")
+_LONGEST_LINE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ class Subject:
             stream_id,
             opened_at,
             channel_id=_text(known.get("channel_id")),
-            streamer=_text(known.get("streamer")) or (named if named != name else stream_id),
+            streamer=_text(known.get("streamer")) or (named if named != name else None),
             title=_text(known.get("title")),
             category=_text(known.get("category")),
             closed_at=parse_time(known.get("closed_at")),
@@ -72,9 +76,29 @@ def parse_time(value: Any) -> datetime | None:
     """An ISO 8601 time with a zone, as UTC; None for anything else."""
     try:
         moment = datetime.fromisoformat(value)
-    except (TypeError, ValueError):
+        return None if moment.tzinfo is None else moment.astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):  # the last: year 1, and a zone
         return None
-    return None if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def stream_id_of(folder: Path, report: dict[str, Any] | None) -> str:
+    """The stream of a folder `<streamer>_<stream_id>`: as its report, its first event or its name tell."""
+    name = folder.resolve().name
+    if known := _text((report or {}).get("stream_id")):
+        return clean_text(known)
+    try:
+        with (folder / "events.jsonl").open("rb") as file:
+            first = load_json(file.readline(_LONGEST_LINE).removeprefix(b"\xef\xbb\xbf"))
+    except OSError:
+        first = None
+    written = _text(first.get("stream_id")) if isinstance(first, dict) else None
+    # Only where the name agrees: folders may well share an id that somebody wrote into all of them.
+    if written is not None and (name == written or name.endswith(f"_{written}")):
+        return clean_text(written)
+    parts = name.rsplit("_", 2)
+    if len(parts) == 3 and _OPENED.fullmatch(parts[1]):
+        return f"{parts[1]}_{parts[2]}"
+    return name
 
 
 def _text(value: Any) -> str | None:

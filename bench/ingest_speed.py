@@ -50,9 +50,10 @@ async def ingest(database: Database, frame_count: int) -> Ingest:
         await writer.stop()
         await writing
         stored = await pool.fetchval("SELECT count(*) FROM event")
-        if stored != len({(event.ts_ms, event.event_key) for event in decoded}):
-            raise RuntimeError(f"{stored} rows of {len(decoded)} events")
-        columns = event_columns([(stream, event) for event in decoded])
+        once = {(event.ts_ms, event.event_key): event for event in decoded}
+        if stored != len(once):
+            raise RuntimeError(f"{stored} rows of {len(once)} events")
+        columns = event_columns([(stream, event) for event in once.values()])
         await pool.execute("TRUNCATE event")
         copied = await _copy(pool, columns)
     return Ingest(len(decoded), seconds, copied)
@@ -86,20 +87,8 @@ async def _copy(pool: object, columns: tuple[list[object], ...]) -> float:
             strict=True,
         )
     )
-    names = [
-        "ts",
-        "broadcast_id",
-        "kind",
-        "event_key",
-        "user_id",
-        "nickname",
-        "content",
-        "amount",
-        "hidden",
-        "source",
-        "received_at",
-        "extra",
-    ]
+    names = ["ts", "broadcast_id", "kind", "event_key", "user_id", "nickname", "content", "amount"]
+    names += ["hidden", "source", "received_at", "extra"]
     begun = time.perf_counter()
     await pool.copy_records_to_table("event", records=records, columns=names)  # type: ignore[attr-defined]
     return time.perf_counter() - begun

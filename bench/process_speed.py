@@ -48,11 +48,23 @@ def process(database: Database, folder: Path) -> Run:
     child = subprocess.Popen(
         command, env={**os.environ, "NOKCHART_DATABASE_URL": database.url}, stdout=subprocess.DEVNULL
     )
-    _, status, usage = os.wait4(child.pid, 0)
-    child.returncode = os.waitstatus_to_exitcode(status)
+    peak_mb = 0.0
+    while child.poll() is None:
+        peak_mb = max(peak_mb, _peak_mb(child.pid))
+        time.sleep(0.02)
+    seconds = time.perf_counter() - begun
     if child.returncode != 0:
         raise RuntimeError(f"{' '.join(command)} exited with {child.returncode}")
-    return Run(time.perf_counter() - begun, usage.ru_maxrss / 1024)
+    return Run(seconds, peak_mb)
+
+
+def _peak_mb(pid: int) -> float:
+    """The high-water mark of a process's memory. That of getrusage would count this one's too, before the exec."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0.0
+    return next((int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmHWM")), 0.0)
 
 
 def make_folder(root: Path, hours: float) -> tuple[Path, int]:

@@ -76,7 +76,9 @@ def stats(
 @one_sentence
 def process(
     stream_dir: Annotated[Path, typer.Option(help="A folder with an events.jsonl.")],
-    stream_id: Annotated[str | None, typer.Option(help="The stream's id; else what its report or its name says.")] = None,
+    stream_id: Annotated[
+        str | None, typer.Option(help="The stream's id; else what its report or its name says.")
+    ] = None,
     config: ConfigFile = None,
     language: LanguageOption = None,
     strict: Strict = False,

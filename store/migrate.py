@@ -20,8 +20,8 @@ _LICENCE = "SELECT current_setting('timescaledb.license', true)"
 _LOCK = 6_055_001
 
 _VIEWS: dict[Edition, tuple[str, ...]] = {
-    "timescaledb": ("views", "timescale_policies"),
-    "postgresql": ("plain", "views"),
+    "timescaledb": ("replaced", "views", "timescale_policies"),
+    "postgresql": ("replaced", "plain", "views"),
 }
 
 
@@ -51,6 +51,11 @@ def migrate(connection: psycopg.Connection[tuple[Any, ...]]) -> Edition:
         raise SchemaError(
             f"The database has something of another program in it ({error.diag.message_primary}): "
             "give NokChart a database of its own, and name it in database_url."
+        ) from error
+    except psycopg.errors.DependentObjectsStillExist as error:
+        raise SchemaError(
+            f"NokChart's views cannot be renewed, for something is built on them ({error.diag.message_detail}): "
+            "drop it, start NokChart, and make it again."
         ) from error
     except psycopg.errors.InsufficientPrivilege as error:
         raise SchemaError(

@@ -10,7 +10,7 @@ from store.database import Database
 from store.event import KST
 from store.migrate import HEAD, licence
 
-_APACHE = " (this TimescaleDB has the Apache licence only, without continuous aggregates: it is used as plain PostgreSQL)"
+_APACHE = " (TimescaleDB is here under the Apache licence, without continuous aggregates: used as plain PostgreSQL)"
 
 
 def describe(database: Database) -> Iterator[tuple[str, str]]:

@@ -4,7 +4,6 @@ From the root of the checkout: `.venv/bin/python docs/images/make_chart.py`. The
 """
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -42,6 +41,7 @@ def line(item: SentItem) -> str:
     if item.amount is not None:
         event["amount"] = item.amount
     event |= {"user_id": item.user_id, "sent_at": iso(sent_at), "hidden": item.hidden, "source": "live"}
+    event["extra"] = {"donationId": item.donation_id} if item.donation_id else {}
     return json.dumps(event, ensure_ascii=False) + "\n"
 
 
@@ -76,5 +76,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("PYTHONUTF8", "1")
     main()

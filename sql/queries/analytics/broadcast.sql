@@ -130,7 +130,7 @@ ORDER BY r.segment, r.place;
 -- name: mark_exported
 -- The broadcast's files are as new as its rows were when the job began.
 UPDATE broadcast
-SET exported_at = %(exported_at)s
+SET exported_at = %(begun_at)s
 WHERE broadcast_id = %(broadcast_id)s;
 
 -- name: events_of_channel

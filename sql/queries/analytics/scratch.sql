@@ -48,3 +48,13 @@ ON CONFLICT DO NOTHING;
 -- A gap that the folder's collection_report.json tells of.
 INSERT INTO gap (gap_id, broadcast_id, from_ts, to_ts, cause, repaired_at)
 VALUES (gen_random_uuid(), %(broadcast_id)s, %(from_ts)s, %(to_ts)s, %(cause)s, %(repaired_at)s);
+
+-- name: insert_scratch_viewers
+-- How many were watching, of a folder's series.
+INSERT INTO viewer_sample (ts, broadcast_id, viewers)
+SELECT
+    v.ts,
+    %(broadcast_id)s,
+    v.viewers
+FROM unnest(%(ts)s::timestamptz[], %(viewers)s::integer[]) AS v (ts, viewers)
+ON CONFLICT DO NOTHING;

@@ -10,7 +10,7 @@ CREATE TEMP TABLE series (
     chatters integer, -- distinct authors of chats
     viewers integer, -- mean of the samples in the bucket; NULL without one
     in_gap boolean NOT NULL, -- part of the bucket was not collected
-    crowd integer, -- chat_count without the one who wrote most in each half minute: no one person makes a surge
+    crowd integer, -- chat_count with the one who wrote most in each half minute counted once: nobody alone is a surge
     PRIMARY KEY (bucket_sec, sec)
 );
 
@@ -24,15 +24,16 @@ CREATE TEMP TABLE chatter (
 CREATE TEMP TABLE said (
     sec integer NOT NULL, -- since opened_at
     chatter_no integer, -- NULL: nobody knows who
-    previous_sec integer -- of the same author's chat before; NULL for the first
+    previous_sec integer, -- of the same author's chat before; NULL for the first
+    nth integer NOT NULL -- of the same author's chats in this half minute, from 1
 );
 
 -- name: fill_chatter
--- A number for each author of chats.
+-- A number for each author of chats, in order of their ids.
 INSERT INTO chatter (user_id, chatter_no)
 SELECT
     a.user_id,
-    row_number() OVER (ORDER BY a.user_id COLLATE "C") -- so that ties are broken alike on every server
+    row_number() OVER (ORDER BY a.user_id)
 FROM (
     SELECT DISTINCT user_id
     FROM event
@@ -42,15 +43,17 @@ FROM (
 -- name: fill_said
 -- The chats of the broadcast, from second 0 on. One sort, by author and time, serves all that is counted later: a chat
 -- is its author's first in a bucket if the one before it lies in another.
-INSERT INTO said (sec, chatter_no, previous_sec)
+INSERT INTO said (sec, chatter_no, previous_sec, nth)
 SELECT
     n.sec,
     n.chatter_no,
-    lag(n.sec) OVER (PARTITION BY n.chatter_no ORDER BY n.sec)
+    lag(n.sec) OVER (PARTITION BY n.chatter_no ORDER BY n.slot, n.sec),
+    row_number() OVER (PARTITION BY n.chatter_no, n.slot ORDER BY n.sec)
 FROM (
     SELECT
         c.chatter_no,
-        floor(date_part('epoch', e.ts - %(opened_at)s::timestamptz))::integer AS sec
+        floor(date_part('epoch', e.ts - %(opened_at)s::timestamptz))::integer AS sec,
+        floor(date_part('epoch', e.ts - %(opened_at)s::timestamptz) / 30)::integer AS slot
     FROM event AS e
     LEFT JOIN chatter AS c ON e.user_id = c.user_id
     WHERE e.broadcast_id = %(broadcast_id)s AND e.kind = 'chat' AND e.ts >= %(opened_at)s::timestamptz
@@ -143,22 +146,15 @@ SELECT
 FROM known;
 
 -- name: fill_crowd
--- The crowd of each second. The loudest of a half minute is whoever wrote most in it; of several, any one.
+-- The crowd of each second: its chats, but of the one who wrote most in the half minute only the first. Of several who
+-- wrote as much, it is the one whose id comes first.
 WITH loudest AS (
-    SELECT
-        u.slot,
-        -- the number of chats above the number of the chatter: their greatest is the loudest
-        (max(u.chats << 32 | u.chatter_no) & 4294967295)::integer AS chatter_no
-    FROM (
-        SELECT
-            sec / 30 AS slot,
-            chatter_no,
-            count(*) AS chats
-        FROM said
-        WHERE chatter_no IS NOT NULL
-        GROUP BY 1, 2
-    ) AS u
-    GROUP BY u.slot
+    SELECT DISTINCT ON (sec / 30)
+        sec / 30 AS slot,
+        chatter_no
+    FROM said
+    WHERE nth > 1 AND chatter_no IS NOT NULL
+    ORDER BY sec / 30, nth DESC, chatter_no
 ),
 
 loud AS (
@@ -167,11 +163,12 @@ loud AS (
         count(*) AS chats
     FROM said AS s
     INNER JOIN loudest AS l ON s.sec / 30 = l.slot AND s.chatter_no = l.chatter_no
+    WHERE s.nth > 1
     GROUP BY s.sec
 )
 
 UPDATE series
-SET crowd = series.chat_count - coalesce(loud.chats, 0)
+SET crowd = greatest(series.chat_count - coalesce(loud.chats, 0), 0)
 FROM series AS s
 LEFT JOIN loud ON s.sec = loud.sec
 WHERE series.bucket_sec = 1 AND s.bucket_sec = 1 AND series.sec = s.sec;
