@@ -24,7 +24,7 @@ _SUMMARY_PEAKS = 5
 def collection_report(connection: Connection, subject: Subject, span: Span, *, collected: bool) -> dict[str, Any]:
     """collection_report.json: the stream, its counts, and how complete it is.
 
-    Of a folder (`collected` false) nobody knows the connections: those are null, and so is the coverage.
+    Of a folder (`collected` false) and of an import nobody knows the connections: those are null, and so is coverage.
     """
     of_subject = {"broadcast_id": subject.broadcast_id}
     totals = {row["kind"]: row for row in connection.execute(sql.query("event_totals"), of_subject)}
@@ -65,7 +65,7 @@ def collection_report(connection: Connection, subject: Subject, span: Span, *, c
         "latency": None,
         "versions": {"nokchart": nokchart_version(), "python": platform.python_version()},
     }
-    if collected:
+    if collected and subject.close_cause != "import":
         connections = connection.execute(sql.query("connections"), of_subject).fetchall()
         rejected = connection.execute(sql.query("rejected_count"), of_subject).fetchone()
         latency = connection.execute(sql.query("event_latency"), of_subject).fetchone()

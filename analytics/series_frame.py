@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 import sql
+from analytics.event_lines import MAX_T_MS
 from analytics.session import Connection
 from store.errors import NokchartError
 
@@ -68,11 +69,13 @@ def read_series_file(path: Path) -> tuple[pd.DataFrame, datetime | None]:
         if name not in frame.columns:
             frame[name] = float("nan")
         numbers = pd.to_numeric(frame[name], errors="coerce")
-        wrong = numbers.isna() & frame[name].notna()
+        # beyond a month of seconds, or what a column of the database holds, it is no count of anything
+        limit = MAX_T_MS // 1000 if name == "sec" else 2**31 - 1
+        wrong = frame[name].notna() & ~numbers.between(0, limit)
         if wrong.any():
             raise SeriesError(f"{path}, line {int(wrong.to_numpy().argmax()) + 2}: {name} is not a number.")
         frame[name] = numbers
-    if frame["sec"].isna().any() or (frame["sec"].diff().dropna() <= 0).any() or frame["sec"].iloc[0] < 0:
+    if frame["sec"].isna().any() or (frame["sec"].astype("int64").diff().dropna() <= 0).any():
         raise SeriesError(f"{path}: sec must be there in each line, and rise.")
     frame["sec"] = frame["sec"].astype("int64")
     gaps = frame["in_gap"] if "in_gap" in frame.columns else pd.Series(False, index=frame.index)

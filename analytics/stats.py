@@ -15,7 +15,7 @@ from analytics.event_lines import Notes, read_lines
 from analytics.folder import safe_name
 from analytics.language import Language, clock, percent, text
 from analytics.loading import find_opened_at
-from analytics.subject import parse_time, read_collection_report
+from analytics.subject import parse_time, read_collection_report, stream_id_of
 from store.database import Database
 from store.errors import NokchartError
 from store.event import KST
@@ -117,15 +117,15 @@ def _from_folder(folder: Path) -> Collected | None:
     report = read_collection_report(folder)
     opened_at = parse_time((report or {}).get("opened_at"))
     if report is not None and opened_at is not None and isinstance(report.get("chat_count"), int):
-        coverage = report.get("coverage_percent")
+        coverage, reconnects = _number(report.get("coverage_percent")), _number(report.get("reconnects"))
         return Collected(
             name=folder.name,
             opened_at=opened_at,
-            duration_sec=float(report.get("duration_sec") or 0),
+            duration_sec=_number(report.get("duration_sec")) or 0,
             on_air=report.get("made_from") == "database" and report.get("closed_at") is None,
             chats=report["chat_count"],
-            donations=int(report.get("donation_count") or 0),
-            reconnects=report.get("reconnects"),
+            donations=int(_number(report.get("donation_count")) or 0),
+            reconnects=None if reconnects is None else int(reconnects),
             coverage=None if coverage is None else coverage / 100,
         )
     counts = {"chat": 0, "donation": 0}
@@ -136,9 +136,13 @@ def _from_folder(folder: Path) -> Collected | None:
             last_ms = max(last_ms, line.t_ms)
     if not any(counts.values()):
         return None
-    opened_at, _ = find_opened_at(folder / "events.jsonl", folder.name)
+    opened_at, _ = find_opened_at(folder / "events.jsonl", stream_id_of(folder, report))
     return Collected(folder.name, opened_at, last_ms / 1000, False, counts["chat"], counts["donation"], None, None)
 
 
-def _coverage(missing_sec: float, duration_sec: float) -> float | None:
-    return None if duration_sec <= 0 else max(0.0, 1 - missing_sec / duration_sec)
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _coverage(missing_sec: float | None, duration_sec: float) -> float | None:
+    return None if missing_sec is None or duration_sec <= 0 else max(0.0, 1 - missing_sec / duration_sec)

@@ -58,9 +58,11 @@ class Subject:
     def span(self, connection: Connection) -> Span:
         """From second 0 to the end of the broadcast, or to its last message where that is later."""
         row = connection.execute(sql.query("event_span"), {"broadcast_id": self.broadcast_id}).fetchone()
-        ends = [moment for moment in (self.closed_at, row["last_ts"] if row else None) if moment is not None]
-        whole = max((int((end - self.opened_at) // timedelta(seconds=1)) for end in ends), default=0)
-        return Span(self.opened_at, max(1, whole + 1))
+        second = timedelta(seconds=1)
+        closed = 0 if self.closed_at is None else -((self.opened_at - self.closed_at) // second)  # rounded up
+        last = row["last_ts"] if row else None
+        # The last message lies in the last second, and the end of the broadcast ends it.
+        return Span(self.opened_at, max(1, closed, 0 if last is None else (last - self.opened_at) // second + 1))
 
 
 def read_collection_report(folder: Path) -> dict[str, Any] | None:

@@ -331,7 +331,7 @@ class Scene:
 
 
 def crowd_of(seconds: int, events: Sequence[tuple[int, int]]) -> tuple[Counts, Counts, Counts]:
-    """Of (second, user) pairs: chats, distinct chatters, and chats without the loudest chatter of each half minute."""
+    """Of (second, user) pairs: chats, distinct chatters, and chats with each half minute's loudest counted once."""
     chats, chatters, crowd = (np.zeros(seconds, dtype=np.int64) for _ in range(3))
     by_slot: dict[int, dict[int, int]] = {}
     for second, user in events:
@@ -339,8 +339,12 @@ def crowd_of(seconds: int, events: Sequence[tuple[int, int]]) -> tuple[Counts, C
         slot = by_slot.setdefault(second // 30, {})
         slot[user] = slot.get(user, 0) + 1
     loudest = {slot: max(users, key=lambda user: (users[user], user)) for slot, users in by_slot.items()}
-    for second, user in events:
-        crowd[second] += loudest[second // 30] != user
+    counted = set()
+    for second, user in sorted(events):
+        if loudest[second // 30] != user or second // 30 not in counted:
+            crowd[second] += 1
+        if loudest[second // 30] == user:
+            counted.add(second // 30)
     for second, _ in set(events):
         chatters[second] += 1
     return chats, chatters, crowd

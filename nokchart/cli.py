@@ -260,11 +260,12 @@ def simulate(
     port: Annotated[int, typer.Option(min=0, max=65_535, help="0: a free one.")] = 0,
     tls: Annotated[bool, typer.Option("--tls", help="https and wss, with a certificate of its own.")] = False,
     ledger: Annotated[Path | None, typer.Option(help="Write what was sent, as JSON lines, at the end.")] = None,
+    linger: Annotated[float, typer.Option(min=0, help="Seconds to go on after the last broadcast.")] = 180.0,
 ) -> None:
     """Play a simulated Chzzk on loopback, for `nokchart watch` to collect."""
     from nokchart.simulating import play
 
-    play(script=script, minutes=minutes, speed=speed, seed=seed, port=port, tls=tls, ledger=ledger)
+    play(script=script, minutes=minutes, speed=speed, seed=seed, port=port, tls=tls, ledger=ledger, linger_sec=linger)
 
 
 @database_app.command()
@@ -289,7 +290,7 @@ def status(config: ConfigFile = None) -> None:
     settings = load_config(config)
     with open_database(settings.database_url, settings.data_folder) as database:
         for name, value in describe(database):
-            typer.echo(f"{name:<18}{value}")
+            typer.echo(f"{name:<20}{value}")
 
 
 @database_app.command()

@@ -69,9 +69,13 @@ async def collect(
             on_ended=on_ended,
         )
         watching(watcher)
-        _stop_on_signals(watcher.stop)
+        signalled = _stop_on_signals(watcher.stop)
         await watcher.run()
     if exports:
+        if signalled.is_set():
+            # A container has ten seconds, and the nightly job makes what is missing.
+            for task in exports:
+                task.cancel()
         await asyncio.wait(exports)
 
 
@@ -86,8 +90,14 @@ async def _export_in_child(config: Config, database: Database, stream_id: str, o
         env=environment,
         stdin=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,  # a Ctrl-C in the terminal is for us to handle
     )
-    _, errors = await child.communicate()
+    try:
+        _, errors = await child.communicate()
+    except asyncio.CancelledError:
+        child.terminate()
+        await child.wait()
+        raise
     if child.returncode == 0:
         log.info("files made", stream_id=stream_id)
     else:
@@ -95,14 +105,17 @@ async def _export_in_child(config: Config, database: Database, stream_id: str, o
         log.error("files not made", stream_id=stream_id, code=child.returncode, error=errors.decode()[-500:])
 
 
-def _stop_on_signals(stop: asyncio.Event) -> None:
-    """The first SIGTERM or SIGINT asks for a stop; the second is not held back any more."""
+def _stop_on_signals(stop: asyncio.Event) -> asyncio.Event:
+    """The first SIGTERM or SIGINT asks for a stop; the second is not held back any more. Returns what tells of one."""
     loop = asyncio.get_running_loop()
+    signalled = asyncio.Event()
 
     def ask(number: signal.Signals) -> None:
+        signalled.set()
         stop.set()
         loop.remove_signal_handler(number)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         with suppress(NotImplementedError):  # Windows has no such handlers: Ctrl-C ends the process there
             loop.add_signal_handler(number, ask, number)
+    return signalled

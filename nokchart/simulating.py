@@ -16,13 +16,21 @@ class SimulationError(NokchartError):
 
 
 def play(
-    *, script: Path | None, minutes: float, speed: float, seed: int, port: int, tls: bool, ledger: Path | None
+    *,
+    script: Path | None,
+    minutes: float,
+    speed: float,
+    seed: int,
+    port: int,
+    tls: bool,
+    ledger: Path | None,
+    linger_sec: float,
 ) -> None:
-    """Plays until every broadcast has ended, or until Ctrl-C. SimulationError for a bad port or script."""
+    """Plays until `linger_sec` after the last broadcast, or until Ctrl-C. SimulationError for a bad port or script."""
     try:
         channels = demo_channels(seed, minutes) if script is None else channels_from_json(script.read_text("utf-8"))
         simulator = Simulator(channels, speed=speed, seed=seed, port=port, tls=tls)
-        asyncio.run(_play(simulator, [channel.channel_id for channel in channels]))
+        asyncio.run(_play(simulator, [channel.channel_id for channel in channels], linger_sec))
         if ledger is not None:
             typer.echo(f"{simulator.write_ledger(ledger)} items in {ledger}")
     except (ScriptError, FaultError) as error:
@@ -33,7 +41,7 @@ def play(
         raise SimulationError(f"The simulation cannot use {place} ({what}): choose another.") from error
 
 
-async def _play(simulator: Simulator, channel_ids: list[str]) -> None:
+async def _play(simulator: Simulator, channel_ids: list[str], linger_sec: float) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -52,5 +60,9 @@ async def _play(simulator: Simulator, channel_ids: list[str]) -> None:
         finished = asyncio.create_task(simulator.wait_finished())
         stopped = asyncio.create_task(stop.wait())
         await asyncio.wait({finished, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if not stopped.done():
+            # A collector has to see that the broadcasts are over: their status goes on being answered.
+            typer.echo(f"\n# All broadcasts have ended; this goes on for {linger_sec:g} s, or until Ctrl-C.")
+            await asyncio.wait({stopped}, timeout=linger_sec)
         for task in (finished, stopped):
             task.cancel()

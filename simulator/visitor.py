@@ -110,13 +110,8 @@ class Visitor:
         if isinstance(transport, asyncio.ReadTransport):
             transport.pause_reading()
             if math.isfinite(real_sec):
-                asyncio.get_running_loop().call_later(real_sec, self._hear_again)
-
-    def _hear_again(self) -> None:
-        self._heard_sec = self._real_sec()
-        transport = self._request.transport
-        if isinstance(transport, asyncio.ReadTransport) and not transport.is_closing():
-            transport.resume_reading()
+                # What was not sent meanwhile is gone: a TCP connection cannot go on after that, only break.
+                asyncio.get_running_loop().call_later(real_sec, self.cut, "half-open")
 
     def _is_deaf(self) -> bool:
         return self._real_sec() < self._deaf_until_sec

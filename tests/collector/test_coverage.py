@@ -72,7 +72,6 @@ def test_the_end_during_an_outage_is_a_gap_up_to_it() -> None:
     coverage.saw_recent(None, None, True)
     coverage.saw_live(2000)
     coverage.lost("close 1006")
-    assert coverage.ended(1500) is None
     assert coverage.ended(9000) == Missing(2000, 9000, "close 1006")
 
 
@@ -110,11 +109,12 @@ class Server:
     remembers=st.integers(1, 20),
     breaks=st.lists(st.tuples(st.integers(0, 10_000), st.integers(1, 3_000), st.booleans()), max_size=6),
 )
-def test_every_lost_message_is_in_a_gap_and_none_that_is_there(
+def test_every_lost_message_is_in_a_gap_and_no_gap_is_wider(
     times: list[int], remembers: int, breaks: list[tuple[int, int, bool]]
 ) -> None:
     server, coverage = Server(times, remembers), Coverage(0, "late start")
     connected = asked = False
+    exact = True  # a connection that was cut before its answer leaves a gap that a later answer may fill
     events = sorted(
         [(time, 1, "say") for time in times]
         + [(0, 0, "connect"), (0, 2, "answer")]
@@ -125,6 +125,7 @@ def test_every_lost_message_is_in_a_gap_and_none_that_is_there(
     )
     for now, _, what in events:
         if what == "cut" and connected:
+            exact = exact and not asked
             connected = asked = False
             server.note(coverage.lost("cut"))
         elif what == "connect" and not connected:
@@ -142,4 +143,5 @@ def test_every_lost_message_is_in_a_gap_and_none_that_is_there(
     server.note(coverage.ended(20_000))
     for time in times:
         inside = any(gap.from_ms < time < gap.to_ms for gap in server.gaps)
-        assert inside == (time not in server.kept)
+        assert inside or time in server.kept, "lost, and in no gap"
+        assert not (exact and inside and time in server.kept), "a gap is wider than what is lost"

@@ -21,12 +21,11 @@ WHERE
 ORDER BY b.opened_at, b.broadcast_id;
 
 -- name: event_span
--- When the first and the last message of a broadcast were said; NULL where there is none.
-SELECT
-    min(ts) AS first_ts,
-    max(ts) AS last_ts
+-- When the last message of a broadcast was said; NULL where there is none. Channel events, which have no author, have no
+-- time of Chzzk's either.
+SELECT max(ts) AS last_ts
 FROM event
-WHERE broadcast_id = %(broadcast_id)s;
+WHERE broadcast_id = %(broadcast_id)s AND NOT (kind = 'other' AND user_id IS NULL);
 
 -- name: event_totals
 -- How much of each kind a broadcast has.

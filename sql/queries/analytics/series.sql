@@ -29,11 +29,11 @@ CREATE TEMP TABLE said (
 );
 
 -- name: fill_chatter
--- A number for each author of chats, in order of their ids.
+-- A number for each author of chats, in order of their ids: the same order on every server.
 INSERT INTO chatter (user_id, chatter_no)
 SELECT
     a.user_id,
-    row_number() OVER (ORDER BY a.user_id)
+    row_number() OVER (ORDER BY a.user_id COLLATE "C") -- noqa: RF03
 FROM (
     SELECT DISTINCT user_id
     FROM event
@@ -107,7 +107,7 @@ buckets AS MATERIALIZED (
     SELECT
         r.sec,
         %(opened_at)s::timestamptz + make_interval(secs => r.sec) AS ts,
-        EXISTS (
+        EXISTS ( -- noqa: CP03, LT01, LT06
             SELECT
             FROM missing AS m
             WHERE
@@ -168,7 +168,7 @@ loud AS (
 )
 
 UPDATE series
-SET crowd = greatest(series.chat_count - coalesce(loud.chats, 0), 0)
+SET crowd = series.chat_count - coalesce(loud.chats, 0) -- NULL in a gap, where greatest() would say 0
 FROM series AS s
 LEFT JOIN loud ON s.sec = loud.sec
 WHERE series.bucket_sec = 1 AND s.bucket_sec = 1 AND series.sec = s.sec;

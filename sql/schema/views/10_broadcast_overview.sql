@@ -17,7 +17,13 @@ SELECT
     t.last_event_at,
     coalesce(n.connections, 0) AS connections,
     greatest(coalesce(n.connections, 0) - 1, 0) AS reconnects,
-    coalesce(g.missing_sec, 0) AS missing_sec,
+    coalesce(
+        (
+            SELECT extract(EPOCH FROM sum(upper(m.part) - lower(m.part)))::double precision
+            FROM unnest(g.missing) AS m (part)
+        ),
+        0
+    ) AS missing_sec,
     extract(EPOCH FROM coalesce(b.closed_at, t.last_event_at, b.opened_at) - b.opened_at)::double precision
         AS duration_sec
 FROM broadcast AS b
@@ -38,7 +44,12 @@ LEFT JOIN LATERAL (
     WHERE k.broadcast_id = b.broadcast_id
 ) AS n ON true
 LEFT JOIN LATERAL (
-    SELECT extract(EPOCH FROM sum(p.to_ts - p.from_ts))::double precision AS missing_sec
+    -- gaps may overlap, and reach beyond the end: as ranges, each missing second counts once
+    SELECT
+        range_agg(
+            tstzrange(p.from_ts, p.to_ts)
+            * tstzrange(b.opened_at, greatest(b.opened_at, coalesce(b.closed_at, t.last_event_at, p.to_ts)))
+        ) AS missing
     FROM gap AS p
     WHERE p.broadcast_id = b.broadcast_id AND p.repaired_at IS null
 ) AS g ON true;

@@ -1,0 +1,279 @@
+"""Files from the database, the way back into one, and the same files from the folder: nothing is lost on the way."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime, timedelta
+from datetime import time as clock_time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from analytics.folder import OutputError
+from analytics.importing import find_folders, import_folder
+from analytics.job import JobSettings, Made, process_folder
+from analytics.nightly import NoSuchBroadcast, every_day, export_all, find_broadcasts, next_time
+from store.database import Database
+from store.event import stream_id
+from tests.analytics.sample import CHANNEL, OPENED, add_broadcast, add_event, files_of, table_counts
+
+SERIES = ("chat_ts_1s.csv", "chat_ts_60s.csv", "chat_ts_300s.csv")
+
+
+def _fill(database: Database, *, closed: bool = True) -> int:
+    """A broadcast with everything that a broadcast can have."""
+    with database.connect() as connection:
+        broadcast_id = add_broadcast(connection, closed_at=OPENED + timedelta(minutes=12) if closed else None)
+
+        def at(seconds: float) -> datetime:
+            return OPENED + timedelta(seconds=seconds)
+
+        for number in range(240):
+            add_event(connection, broadcast_id, at(2.5 * number + 0.123), f"채팅 {number}", user_id=f"u{number % 40}")
+        for number in range(90):
+            add_event(connection, broadcast_id, at(310 + number / 10), f"와 {number}", user_id=f"b{number}")
+        # the same author, time and text, told apart by donationId and by amount
+        for donation in ("d1", "d2"):
+            extra = {"donationId": donation, "payType": "CURRENCY"}
+            add_event(
+                connection, broadcast_id, at(30), None, kind="donation", user_id="anonymous", amount=1000, extra=extra
+            )
+        for amount in (1000, 2000):
+            add_event(connection, broadcast_id, at(31), "", kind="donation", user_id="anonymous", amount=amount)
+        add_event(connection, broadcast_id, at(40), "구독", kind="subscription", extra={"month": 3})
+        add_event(
+            connection, broadcast_id, at(41), None, kind="other", user_id=None, nickname=None, extra={"type": 93_006}
+        )
+        add_event(connection, broadcast_id, at(42), "지운 말\t\\N\n", hidden=True, source="recent")
+        add_event(connection, broadcast_id, at(-3), "시작 전")
+        for seconds in range(-30, 700, 40):
+            connection.execute(
+                "INSERT INTO viewer_sample VALUES (%s, %s, %s)", (at(seconds), broadcast_id, 100 + seconds)
+            )
+        for begin, end, repaired in ((100.5, 130, False), (200, 210, True)):
+            connection.execute(
+                "INSERT INTO gap VALUES (gen_random_uuid(), %s, %s, %s, 'close 1006', %s)",
+                (broadcast_id, at(begin), at(end), at(end) if repaired else None),
+            )
+        connection.execute(
+            "INSERT INTO connection VALUES (gen_random_uuid(), %s, %s, %s, 'closed', 0)", (broadcast_id, at(1), at(700))
+        )
+    return broadcast_id
+
+
+def _export(database: Database, outdir: Path, **choice: Any) -> list[Made]:
+    return list(export_all(database, find_broadcasts(database, **choice), outdir, JobSettings()))
+
+
+def _without_source(events: bytes) -> list[dict[str, Any]]:
+    return [{**json.loads(one), "source": None} for one in events.splitlines()]
+
+
+def test_names_and_keys_are_those_of_the_seed(plain_database: Database, tmp_path: Path, quick_chart: None) -> None:
+    _fill(plain_database)
+    (made,) = _export(plain_database, tmp_path)
+    assert made.folder == tmp_path / "2026-01-06" / f"미라이_20260106-210000_{CHANNEL}"
+    lines = [json.loads(one) for one in (made.folder / "events.jsonl").read_bytes().splitlines()]
+    assert [one["t_ms"] for one in lines] == sorted(one["t_ms"] for one in lines)
+    chat = next(one for one in lines if one["text"] == "채팅 1")
+    assert list(chat) == [
+        *("stream_id", "type", "t_ms", "user", "text", "received_at", "user_id", "sent_at", "hidden", "source"),
+    ]
+    assert (chat["stream_id"], chat["t_ms"]) == (stream_id(CHANNEL, OPENED), 2_623)
+    assert chat["received_at"] == "2026-01-06T12:00:02.663Z"
+    donations = [one for one in lines if one["type"] == "donation"]
+    assert list(donations[0])[:7] == ["stream_id", "type", "t_ms", "user", "text", "received_at", "amount"]
+    assert sorted(one["amount"] for one in donations) == [1000, 1000, 1000, 2000]
+    report = json.loads((made.folder / "collection_report.json").read_bytes())
+    assert (report["chat_count"], report["donation_count"], report["donation_amount"]) == (332, 4, 5000)
+    assert (report["reconnects"], report["hidden"], report["coverage_percent"]) == (0, 1, 95.9)
+    with plain_database.connect() as connection:
+        stored = connection.execute("SELECT method, rank, start_sec FROM peak ORDER BY 1, 2").fetchall()
+    assert stored == [
+        *(("surge", peak["rank"], peak["start_sec"]) for peak in made.peaks.surge),
+        *(("volume", peak["rank"], peak["start_sec"]) for peak in made.peaks.volume),
+    ]
+    assert stored
+
+
+def test_round_trip_through_another_database(
+    plain_database: Database, other_database: Database, tmp_path: Path, quick_chart: None
+) -> None:
+    _fill(plain_database)
+    (first,) = _export(plain_database, tmp_path / "first")
+    before = files_of(first.folder)
+
+    processed = process_folder(other_database, first.folder, None, JobSettings())
+    after = files_of(first.folder)
+    assert {name for name in before if before[name] != after[name]} == {"report.json"}  # it says what it was made from
+    assert processed.peaks == first.peaks
+
+    for new in (338, 0):  # importing it again changes nothing
+        imported = import_folder(other_database, first.folder)
+        assert (imported.new, imported.stream_id) == (new, stream_id(CHANNEL, OPENED))
+    assert imported.notes.broken == imported.notes.ignored_fields == imported.notes.repeated == 0
+    (second,) = _export(other_database, tmp_path / "second")
+    again = files_of(second.folder)
+    assert second.folder.relative_to(tmp_path / "second") == first.folder.relative_to(tmp_path / "first")
+    assert _without_source(again["events.jsonl"]) == _without_source(before["events.jsonl"])
+    for name in (*SERIES, "peaks.json", "topics.json"):
+        assert again[name] == before[name]
+
+    # Where it was collected, an import of the same folder finds every event, whatever the way it came.
+    with plain_database.connect() as connection:
+        tables = table_counts(connection)
+        connection.rollback()
+        assert import_folder(plain_database, first.folder).new == 0
+        assert table_counts(connection) == tables
+    assert find_broadcasts(plain_database, only_changed=True) == []
+
+
+def test_of_two_exports_at_once_both_are_complete(plain_database: Database, tmp_path: Path, quick_chart: None) -> None:
+    _fill(plain_database)
+    rows = find_broadcasts(plain_database)
+    with ThreadPoolExecutor(4) as threads:
+        made = [
+            future.result()
+            for future in [
+                threads.submit(lambda: list(export_all(plain_database, rows, tmp_path, JobSettings())))
+                for _ in range(4)
+            ]
+        ]
+    (alone,) = _export(plain_database, tmp_path / "alone")
+    assert all(one[0].peaks == alone.peaks for one in made)
+    together = files_of(made[0][0].folder)
+    assert together == files_of(alone.folder)
+    with plain_database.connect() as connection:
+        row = connection.execute("SELECT count(*) FROM peak").fetchone()
+    assert row == (len(alone.peaks.volume) + len(alone.peaks.surge),)
+
+
+def test_a_broadcast_on_air_is_exported_as_far_as_it_went(
+    plain_database: Database, tmp_path: Path, quick_chart: None
+) -> None:
+    broadcast_id = _fill(plain_database, closed=False)
+    (made,) = _export(plain_database, tmp_path)
+    report = json.loads((made.folder / "collection_report.json").read_bytes())
+    assert (report["closed_at"], report["duration_sec"]) == (None, 598)
+    assert find_broadcasts(plain_database, only_changed=True) == []
+    with plain_database.connect() as connection:
+        connection.execute("UPDATE broadcast SET closed_at = %s, updated_at = now()", (OPENED + timedelta(hours=1),))
+    (row,) = find_broadcasts(plain_database, only_changed=True)
+    assert row["broadcast_id"] == broadcast_id
+    (again,) = _export(plain_database, tmp_path, only_changed=True)
+    assert again.folder == made.folder
+    assert len((made.folder / "chat_ts_1s.csv").read_text().splitlines()) == 3_601
+
+
+def test_a_broadcast_without_a_single_event(plain_database: Database, tmp_path: Path) -> None:
+    with plain_database.connect() as connection:
+        add_broadcast(connection, name=None, closed_at=OPENED)
+    (made,) = _export(plain_database, tmp_path)
+    assert made.folder.name.startswith("unknown_2026")
+    assert (made.folder / "events.jsonl").read_bytes() == b""
+    assert (made.folder / "chart_chat_rate.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_unsafe_names_stay_inside_the_output_folder(
+    plain_database: Database, tmp_path: Path, quick_chart: None
+) -> None:
+    names = ["../../x", "/etc/passwd", "a\nb", "CON", "", "가" * 100, "%s %(x)s {0}"]
+    with plain_database.connect() as connection:
+        for number, name in enumerate(names):
+            add_broadcast(connection, channel_id=f"{number:032x}", name=name, closed_at=OPENED)
+    made = _export(plain_database, tmp_path / "out")
+    assert len({one.folder for one in made}) == len(names)
+    assert all(one.folder.parent == tmp_path / "out" / "2026-01-06" for one in made)
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_choices(plain_database: Database) -> None:
+    with plain_database.connect() as connection:
+        ids = [
+            add_broadcast(connection, opened_at=datetime(2026, 1, day, hour, 59, tzinfo=UTC), closed_at=OPENED)
+            for day, hour in ((6, 14), (6, 15), (7, 14), (7, 15))  # midnight in Korea is 15:00 UTC
+        ]
+        connection.execute("UPDATE broadcast SET closed_at = NULL WHERE broadcast_id = %s", (ids[3],))
+
+    def found(**choice: Any) -> list[int]:
+        return [ids.index(row["broadcast_id"]) for row in find_broadcasts(plain_database, **choice)]
+
+    assert found() == [0, 1, 2, 3]
+    assert found(day=date(2026, 1, 7)) == [1, 2]
+    assert found(since=date(2026, 1, 7)) == [1, 2, 3]
+    assert found(broadcast=str(ids[2])) == [2]
+    assert found(broadcast=stream_id(CHANNEL, datetime(2026, 1, 6, 14, 59, tzinfo=UTC))) == [0]
+    assert found(only_closed=True, since=date(2026, 1, 7)) == [1, 2]
+    assert found(day=date(2025, 1, 7)) == []
+    for nobody in ("nope", "²", "99999999999", "-1", "' OR true --"):
+        with pytest.raises(NoSuchBroadcast, match="There is no broadcast"):
+            found(broadcast=nobody)
+
+
+def test_one_that_fails_does_not_keep_the_others_from_theirs(
+    plain_database: Database, tmp_path: Path, quick_chart: None
+) -> None:
+    with plain_database.connect() as connection:
+        for day in (6, 7, 8):
+            add_broadcast(connection, opened_at=datetime(2026, 1, day, tzinfo=UTC), closed_at=OPENED)
+    (tmp_path / "2026-01-06").write_text("in the way")
+    (tmp_path / "2026-01-07").write_text("in the way")
+    made = []
+    with pytest.raises(OutputError, match="So it is with 1 more of 3 broadcasts"):
+        made.extend(export_all(plain_database, find_broadcasts(plain_database), tmp_path, JobSettings()))
+    assert (tmp_path / "2026-01-08").is_dir()
+    assert len(find_broadcasts(plain_database, only_changed=True)) == 2
+
+
+def test_folders_of_the_old_tool_are_told_apart(plain_database: Database, tmp_path: Path) -> None:
+    line = '{"stream_id":"unknown_%s","type":"chat","t_ms":1000,"user":"a","text":"x"}\n'
+    for name, number in (("미라이_unknown_1", 1), ("미라이_unknown_2", 2), ("old/미라이_unknown_1", 1), ("noname", 3)):
+        folder = tmp_path / name
+        folder.mkdir(parents=True)
+        (folder / "events.jsonl").write_text(line % number)
+    imported = [import_folder(plain_database, folder) for folder in find_folders(tmp_path)]
+    assert sorted((one.stream_id, one.new) for one in imported) == [
+        *(("noname", 1), ("unknown_1", 0), ("unknown_1", 1), ("unknown_2", 1)),
+    ]
+    rows = find_broadcasts(plain_database)
+    assert sorted((row["stream_id"], row["streamer"]) for row in rows if row["streamer"]) == [
+        *(("unknown_1", "미라이"), ("unknown_2", "미라이")),
+    ]
+
+
+def test_the_nightly_hour_is_korean() -> None:
+    four = clock_time(4, 0)
+    assert next_time(four, datetime(2026, 1, 6, 18, 59, tzinfo=UTC)) == datetime(2026, 1, 6, 19, 0, tzinfo=UTC)
+    assert next_time(four, datetime(2026, 1, 6, 19, 0, tzinfo=UTC)) == datetime(2026, 1, 7, 19, 0, tzinfo=UTC)
+    midnight = clock_time(0, 0)
+    assert next_time(midnight, datetime(2026, 1, 6, 14, 59, 59, tzinfo=UTC)) == datetime(2026, 1, 6, 15, tzinfo=UTC)
+    assert next_time(midnight, datetime(2026, 1, 6, 15, 0, 1, tzinfo=UTC)) == datetime(2026, 1, 7, 15, tzinfo=UTC)
+    assert next_time(clock_time(23, 59), datetime(2026, 1, 6, 15, 0, tzinfo=UTC)) == datetime(
+        2026, 1, 7, 14, 59, tzinfo=UTC
+    )
+
+
+def test_the_nightly_job_runs_each_day_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = datetime(2026, 1, 6, 18, 58, tzinfo=UTC)
+    ran: list[datetime] = []
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> "Clock":
+            return cls.fromtimestamp(now.timestamp(), tz)
+
+    def sleep(seconds: float) -> None:
+        nonlocal now
+        assert 0 < seconds <= 60
+        now += timedelta(seconds=seconds)
+
+    def job() -> None:
+        ran.append(now)
+        if len(ran) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("analytics.nightly.datetime", Clock)
+    monkeypatch.setattr("time.sleep", sleep)
+    with pytest.raises(KeyboardInterrupt):
+        every_day(clock_time(4, 0), job)
+    assert ran == [datetime(2026, 1, day, 19, 0, tzinfo=UTC) for day in (6, 7, 8)]

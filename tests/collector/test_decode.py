@@ -1,0 +1,360 @@
+"""The decoder: three dialects, one event; nothing raises, nothing is invented, nothing is dropped."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import sql
+from collector.chzzk.decode import LIVE, RECENT, REPLAY, Blind, Frame, decode_frame, decode_item
+from collector.records import Events, event_columns, reject
+from collector.writer import Writer
+from simulator import Broadcast, SentItem, generate
+from simulator.dialect import live_item, recent_item, replay_item
+from store.database import Database
+from store.event import Event, stream_id
+
+NOW_MS = 1_790_000_000_000
+DIALECTS = {"live": LIVE, "recent": RECENT, "replay": REPLAY}
+RICH = Broadcast(
+    120,
+    6,
+    donations_per_min=40,
+    twin_share=0.3,
+    subscriptions_per_min=15,
+    gifts_per_min=15,
+    parties_per_min=10,
+    shops_per_min=10,
+    systems_per_min=10,
+    odd_share=0.2,
+    clean_bot_share=0.1,
+)
+
+
+def chat(**changes: Any) -> dict[str, Any]:
+    """A plain live chat item."""
+    item: dict[str, Any] = {
+        "uid": "a" * 32,
+        "msgTime": NOW_MS - 1000,
+        "msg": "안녕",
+        "msgTypeCode": 1,
+        "msgStatusType": "NORMAL",
+        "profile": json.dumps({"nickname": "녹두"}),
+        "extras": json.dumps({"osType": "PC", "emojis": {}}),
+    }
+    return {**item, **changes}
+
+
+def decoded(*items: Any, command: int = 93101) -> Frame:
+    return decode_frame(json.dumps({"cmd": command, "bdy": list(items)}), NOW_MS)
+
+
+def only(item: Any, command: int = 93101) -> Event:
+    frame = decoded(item, command=command)
+    assert frame.rejected == []
+    (event,) = frame.events
+    return event
+
+
+@pytest.fixture(scope="module")
+def items() -> list[SentItem]:
+    found = list(generate(RICH, seed=2, open_date=datetime.fromtimestamp(NOW_MS // 1000 - 600, UTC)))
+    assert {item.kind for item in found} == {"chat", "donation", "subscription", "gift", "party", "shop", "system"}
+    return found
+
+
+def test_one_message_is_one_event_in_all_dialects(items: list[SentItem]) -> None:
+    keys = set()
+    for item in items:
+        written = {
+            "live": json.loads(live_item(item, "N1", 5)),
+            "recent": recent_item(item, "N1", 5),
+            "replay": replay_item(item, "N1", item.user_id, 1234),
+        }
+        events = [decode_item(text, DIALECTS[name], NOW_MS) for name, text in written.items()]
+        live, recent, replay = events
+        assert isinstance(live, Event)
+        assert live._replace(source="recent") == recent
+        assert isinstance(replay, Event)
+        assert replay._replace(source="live", extra=None) == live._replace(extra=None)
+        assert json.loads(replay.extra or "")["playerMessageTime"] == 1234
+        keys.add(live.event_key)
+        kind = "other" if item.kind == "shop" else item.kind
+        sent = (item.time_ms, kind, item.user_id, item.nickname, item.text, item.amount, item.hidden)
+        stored = (live.ts_ms, live.kind, live.user_id, live.nickname, live.content, live.amount, live.hidden)
+        assert stored == sent
+    assert len(keys) == len(items)
+
+
+def test_what_has_no_column_is_kept(items: list[SentItem]) -> None:
+    for item in items:
+        event = decode_item(json.loads(live_item(item, "N1", 5)), LIVE, NOW_MS)
+        assert isinstance(event, Event)
+        if item.kind != "chat":
+            kept, extras = json.loads(event.extra or "{}"), json.loads(item.extras or "{}")
+            assert extras.items() <= kept.items() or {"type", "state"} & extras.keys()
+            if item.kind == "shop":
+                assert kept["type"] == 15
+
+
+@pytest.mark.parametrize(
+    ("changes", "nickname", "content", "extra"),
+    [
+        ({"profile": None}, None, "안녕", {"osType": "PC"}),
+        ({"profile": "{}"}, None, "안녕", {"osType": "PC"}),
+        ({"profile": "null"}, None, "안녕", {"osType": "PC"}),
+        ({"profile": "not json"}, None, "안녕", {"osType": "PC"}),
+        ({"profile": {"nickname": "그대로"}}, "그대로", "안녕", {"osType": "PC"}),
+        ({"extras": None}, "녹두", "안녕", None),
+        ({"extras": ""}, "녹두", "안녕", None),
+        ({"extras": "[1]"}, "녹두", "안녕", None),
+        ({"extras": '{"osType":"SMART_TV","emojis":""}'}, "녹두", "안녕", {"osType": "SMART_TV"}),
+        ({"extras": '{"emojis":{"a":"u"}}'}, "녹두", "안녕", {"emojis": {"a": "u"}}),
+        ({"msg": None}, "녹두", None, {"osType": "PC"}),
+        ({"msg": "\x00\ud800\u202e"}, "녹두", "\ufffd\ufffd\u202e", {"osType": "PC"}),
+    ],
+)
+def test_odd_but_readable(
+    changes: dict[str, Any], nickname: str | None, content: str | None, extra: dict[str, Any] | None
+) -> None:
+    event = only(chat(**changes))
+    assert (event.kind, event.nickname, event.content) == ("chat", nickname, content)
+    assert (None if event.extra is None else json.loads(event.extra)) == extra
+
+
+@pytest.mark.parametrize("state", ["BLIND", "HIDDEN", "CBOTBLIND"])
+def test_hidden_states_keep_the_text(state: str) -> None:
+    event = only(chat(msgStatusType=state))
+    assert event.hidden
+    assert event.content == "안녕"
+    assert json.loads(event.extra or "")["state"] == state
+
+
+def test_recent_chat_hides_what_was_blinded_meanwhile() -> None:
+    item = {"userId": "u", "messageTime": NOW_MS, "content": "x", "messageTypeCode": 1, "messageStatusType": "BLIND"}
+    frame = decode_frame(json.dumps({"cmd": 15101, "bdy": {"messageList": [item]}}), NOW_MS)
+    assert frame.is_recent_chat
+    assert frame.items == 1
+    assert frame.blinds == [Blind("u", NOW_MS, True)]
+
+
+@pytest.mark.parametrize("body", [None, {}, {"messageList": None}, {"messageList": {}}, "x"])
+def test_recent_chat_without_a_list_does_not_claim_to_be_a_short_history(body: Any) -> None:
+    frame = decode_frame(json.dumps({"cmd": 15101, "bdy": body}), NOW_MS)
+    assert frame.items is None
+    assert len(frame.rejected) == 1
+    assert decode_frame('{"cmd":15101,"bdy":{"messageList":[]}}', NOW_MS).items == 0
+
+
+@pytest.mark.parametrize(("blind_type", "hidden"), [("HIDDEN", True), ("CBOTBLIND", True), ("CANCEL", False)])
+def test_blinds(blind_type: str, hidden: bool) -> None:
+    body = {"userId": "u", "messageTime": NOW_MS, "blindType": blind_type}
+    assert decode_frame(json.dumps({"cmd": 94008, "bdy": body}), NOW_MS).blinds == [Blind("u", NOW_MS, hidden)]
+
+
+@pytest.mark.parametrize("body", [None, [], {"userId": "u"}, {"userId": 1, "messageTime": 5}, {"messageTime": "x"}])
+def test_a_blind_that_names_nothing_is_kept(body: Any) -> None:
+    frame = decode_frame(json.dumps({"cmd": 94008, "bdy": body}), NOW_MS)
+    assert (len(frame.blinds), len(frame.rejected)) == (0, 1)
+
+
+@pytest.mark.parametrize("body", [{"type": "LIVE_MID_ROLL_AD", "n": 1}, "text", None, [1]])
+def test_channel_events_are_events(body: Any) -> None:
+    (event,) = decode_frame(json.dumps({"cmd": 93006, "bdy": body}), NOW_MS).events
+    assert (event.kind, event.user_id, event.ts_ms) == ("other", None, NOW_MS)
+    assert json.loads(event.extra or "") == {"command": 93006, "body": body}
+
+
+def test_unknown_types_are_kept_under_their_number_whatever_the_extras_say() -> None:
+    event = only(chat(msgTypeCode=77, extras='{"type":"mine","donationId":7,"a":1}'), 93102)
+    assert event.kind == "other"
+    assert json.loads(event.extra or "") == {"type": 77, "donationId": 7, "a": 1}
+
+
+def test_unknown_commands_are_kept_as_they_came() -> None:
+    message = {"cmd": 12345, "bdy": {"a": "\ud800"}}
+    (rejected,) = decode_frame(json.dumps(message), NOW_MS).rejected
+    assert rejected.reason == "unknown command 12345"
+    assert json.loads(rejected.raw) == message
+
+
+@pytest.mark.parametrize("data", ["", "7", "null", "[]", "<html>", '{"cmd":"0"}', '{"cmd":true}', b"\xff\x00", "NaN"])
+def test_no_message_at_all(data: str | bytes) -> None:
+    frame = decode_frame(data, NOW_MS)
+    assert (frame.events, len(frame.rejected)) == ([], 1)
+
+
+@pytest.mark.parametrize(
+    "time", [0, -1, NOW_MS // 1000, 253_402_300_799_000, 10**30, 1.5, "1790000000000", None, True, [], {}]
+)
+def test_impossible_times_are_refused(time: Any) -> None:
+    frame = decoded(chat(msgTime=time))
+    assert (frame.events, len(frame.rejected), frame.items) == ([], 1, 1)
+
+
+def test_one_odd_item_does_not_take_its_neighbours_along() -> None:
+    frame = decoded(chat(msg="하나"), None, chat(uid=7), [], chat(msgTypeCode="x"), chat(msg={}), chat(msg="둘"))
+    assert [event.content for event in frame.events] == ["하나", "둘"]
+    assert len(frame.rejected) == 5
+    assert json.loads(frame.rejected[1].raw)["uid"] == 7
+
+
+def test_donations_from_anonymous_in_one_millisecond_are_told_apart() -> None:
+    donations = [
+        chat(uid="anonymous", msgTypeCode=10, extras=json.dumps({"donationId": number, "payAmount": 1000}))
+        for number in ("a", "b", 3)
+    ]
+    frame = decoded(*donations, command=93102)
+    assert len({event.event_key for event in frame.events}) == 3
+    assert [event.amount for event in frame.events] == [1000] * 3
+
+
+@pytest.mark.parametrize(("paid", "amount"), [(0, 0), (2**31 - 1, 2**31 - 1), (2**31, None), (-1, None), ("5", None)])
+def test_amounts_that_do_not_fit_are_kept_beside(paid: Any, amount: int | None) -> None:
+    event = only(chat(msgTypeCode=10, extras=json.dumps({"payAmount": paid})), 93102)
+    assert event.amount == amount
+    assert json.loads(event.extra or "")["payAmount"] == paid
+
+
+@pytest.mark.parametrize("depth", [100, 300, 600, 1_000, 5_000, 200_000])
+@pytest.mark.parametrize(
+    "frame",
+    ['{"cmd":93101,"bdy":[%s]}', '{"cmd":93006,"bdy":%s}', '{"cmd":777,"bdy":%s}', "%s", '{"cmd":94008,"bdy":%s}'],
+)
+def test_deep_nesting_is_survived_and_kept(frame: str, depth: int) -> None:
+    data = frame % ("[" * depth + "]" * depth)
+    found = decode_frame(data, NOW_MS)
+    assert len(found.events) + len(found.rejected) == 1
+    for rejected in found.rejected:
+        assert rejected.raw.count("[") >= depth  # the item, or the whole frame as a text
+        assert rejected.raw.isascii()
+
+
+def test_deep_extras_are_one_event_or_one_refusal() -> None:
+    for depth in (200, 500, 1_010, 100_000):
+        frame = decoded(chat(msgTypeCode=13, extras='{"a":' * depth + "1" + "}" * depth), command=93102)
+        assert len(frame.events) + len(frame.rejected) == 1
+
+
+def test_a_hundred_thousand_items_in_a_frame() -> None:
+    data = '{"cmd":93101,"bdy":[' + ",".join([json.dumps(chat())] * 100_000) + "]}"
+    assert len(decode_frame(data, NOW_MS).events) == 100_000
+
+
+HOSTILE_TEXT = st.text(st.characters() | st.sampled_from(["\x00", "\ud800", "\udfff", "\u202e", "\ufeff"]), max_size=12)
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.sampled_from([2**63, -(2**63), 10**400, NOW_MS, 1, 10, 15, 30])
+    | st.floats()
+    | HOSTILE_TEXT
+)
+ANYTHING = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(HOSTILE_TEXT, inner, max_size=4), max_leaves=12
+)
+OBJECT_TEXT = st.dictionaries(
+    st.sampled_from(["nickname", "donationId", "payAmount", "osType", "emojis", "type", "state"]) | HOSTILE_TEXT,
+    ANYTHING,
+    max_size=5,
+).map(json.dumps)
+FIELDS = {
+    name: st.sampled_from(good) | ANYTHING
+    for names, good in (
+        (("uid", "userId"), ["u", "anonymous"]),
+        (("msgTime", "messageTime"), [NOW_MS, NOW_MS - 5]),
+        (("msg", "content"), ["hello", None]),
+        (("msgTypeCode", "messageTypeCode"), [1, 10, 11, 12, 13, 15, 30]),
+        (("msgStatusType", "messageStatusType"), ["NORMAL", "BLIND"]),
+    )
+    for name in names
+}
+ITEM = st.fixed_dictionaries(
+    {}, optional={**FIELDS, "profile": OBJECT_TEXT | ANYTHING, "extras": OBJECT_TEXT | ANYTHING}
+)
+COMMAND = st.sampled_from([0, 10000, 10100, 15101, 93101, 93102, 93006, 94008, 94005, 5101])
+
+
+@given(data=st.binary(max_size=200) | HOSTILE_TEXT | ANYTHING.map(json.dumps))
+def test_no_input_raises(data: str | bytes) -> None:
+    assert isinstance(decode_frame(data, NOW_MS), Frame)
+
+
+@given(command=COMMAND, body=ANYTHING | ITEM)
+def test_no_body_raises_and_what_is_refused_is_ascii(command: int, body: Any) -> None:
+    frame = decode_frame(json.dumps({"cmd": command, "bdy": body}), NOW_MS)
+    assert all(rejected.raw.isascii() for rejected in frame.rejected)
+
+
+@given(items=st.lists(ITEM | ANYTHING, max_size=8), recent=st.booleans())
+def test_each_item_becomes_one_event_or_one_refusal(items: list[Any], recent: bool) -> None:
+    body = {"messageList": items} if recent else items
+    frame = decode_frame(json.dumps({"cmd": 15101 if recent else 93101, "bdy": body}), NOW_MS)
+    assert len(frame.events) + len(frame.rejected) == len(items) == frame.items
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(items=st.lists(ITEM, min_size=1, max_size=10), notice=ANYTHING)
+def test_whatever_is_decoded_can_be_stored(
+    broadcast: psycopg.Connection[tuple[Any, ...]], items: list[Any], notice: Any
+) -> None:
+    frame = decoded(*items)
+    frame.events += decode_frame(json.dumps({"cmd": 93006, "bdy": notice}), NOW_MS).events
+    broadcast.execute("TRUNCATE event, rejected_item")
+    rows = [("s", event) for event in frame.events]
+    types = "text[] bigint[] text[] bigint[] text[] text[] text[] integer[] boolean[] text[] bigint[] text[]".split()
+    insert = numbered("insert_events", len(types))
+    broadcast.execute(insert, event_columns(rows) if rows else [[] for _ in types])
+    for rejected in frame.rejected:
+        statement = reject("s", rejected)
+        broadcast.execute(numbered(statement.query, 5), statement.arguments)
+    stored = broadcast.execute("SELECT count(*) FROM event").fetchone()
+    refused = broadcast.execute("SELECT count(*) FROM rejected_item").fetchone()
+    assert stored == (len({(event.ts_ms, event.event_key) for event in frame.events}),)
+    assert refused == (len(frame.rejected),)
+
+
+@pytest.fixture
+def broadcast(plain_connection: psycopg.Connection[tuple[Any, ...]]) -> psycopg.Connection[tuple[Any, ...]]:
+    """A connection to a database with a broadcast `s` in it."""
+    plain_connection.execute("INSERT INTO channel (channel_id) VALUES ('c')")
+    plain_connection.execute("INSERT INTO broadcast (stream_id, channel_id, opened_at) VALUES ('s', 'c', now())")
+    return plain_connection
+
+
+def numbered(name: str, count: int) -> str:
+    """A query of the collector, with psycopg's placeholders."""
+    text = sql.query(name)
+    for number in range(count, 0, -1):
+        text = text.replace(f"${number}", "%s")
+    return text
+
+
+async def test_hostile_items_through_the_writer(plain_database: Database) -> None:
+    stream = stream_id("c", datetime.fromtimestamp(NOW_MS // 1000, UTC))
+    texts = ["\x00", "\ud800", "\u202eabc", "가" * 100_000, "\ud83d\ude00", "\\u0000", '"', None]
+    frame = decoded(
+        *(chat(msg=text, uid=f"u{number}") for number, text in enumerate(texts)),
+        chat(uid="n", msgTypeCode=99, extras='{"a":1e999,"b":NaN,"c":"\\u0000","d":' + "9" * 400 + "}"),
+    )
+    assert frame.rejected == []
+    async with plain_database.pool() as pool:
+        writer = Writer(pool)
+        with plain_database.connect() as connection:
+            connection.execute("INSERT INTO channel (channel_id) VALUES ('c')")
+            connection.execute(
+                "INSERT INTO broadcast (stream_id, channel_id, opened_at) VALUES (%s, 'c', now())", [stream]
+            )
+        await writer.put(Events(stream, frame.events))
+        await writer.stop()
+        await writer.run()
+        assert writer.counts.events == len(frame.events)
+        stored = await pool.fetch("SELECT content FROM event WHERE user_id LIKE 'u%' ORDER BY user_id")
+    clean = ["\ufffd", "\ufffd", "\u202eabc", "가" * 100_000, "😀", "\\u0000", '"', None]
+    assert [row["content"] for row in stored] == clean

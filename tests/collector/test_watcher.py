@@ -1,0 +1,218 @@
+"""All channels: rhythm, restarts, stopping, and the parts that may die."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from itertools import pairwise
+from typing import Any
+
+import asyncpg
+import pytest
+
+from collector import watcher as watcher_module
+from collector.broadcast import Broadcast as Collected
+from collector.chzzk.api import ChzzkApi
+from collector.watcher import Watcher
+from collector.writer import Writer
+from simulator import Broadcast, Channel, Fault, Simulator
+from store.database import Database
+from tests.collector.studio import (
+    assert_same,
+    causes,
+    collecting,
+    endpoints,
+    fetch,
+    gaps,
+    quick,
+    sent_items,
+    stored_items,
+    until,
+)
+from tests.collector.test_channel import ONE, show
+
+
+async def test_a_restart_goes_on_with_the_same_broadcast(plain_database: Database) -> None:
+    channel = show(duration_sec=80, base_rate=3)
+    async with Simulator([channel], speed=10) as chzzk:
+        for _ in range(3):
+            async with collecting(chzzk, plain_database, [channel.channel_id]) as work:
+                before = len(stored_items(plain_database))
+                await until(lambda b=before: len(stored_items(plain_database)) > b + 15, "fifteen more")
+            assert fetch(plain_database, "SELECT count(*), count(closed_at) FROM broadcast") == [(1, 0)]
+            await asyncio.sleep(0.3)
+        async with collecting(chzzk, plain_database, [channel.channel_id]) as work:
+            await until(lambda: work.ended, "the end")
+    assert_same(stored_items(plain_database), sent_items(channel.channel_id, chzzk.sent(channel.channel_id)))
+    assert gaps(plain_database) == []
+    assert causes(plain_database) == ["stopped"] * 3 + ["broadcast ended"]
+
+
+async def test_time_away_that_recent_chat_does_not_cover_is_a_gap(plain_database: Database) -> None:
+    channel = show(duration_sec=80, base_rate=10, channel_events_per_min=60)
+    async with Simulator([channel], speed=10) as chzzk:
+        async with collecting(chzzk, plain_database, [channel.channel_id]):
+            await until(lambda: len(stored_items(plain_database)) > 50, "fifty")
+        seen = len(chzzk.sent(channel.channel_id))
+        await until(lambda: len(chzzk.sent(channel.channel_id)) > seen + 200, "two hundred unheard")
+        async with collecting(chzzk, plain_database, [channel.channel_id]) as work:
+            await until(lambda: work.ended, "the end")
+    stored, sent = stored_items(plain_database), sent_items(channel.channel_id, chzzk.sent(channel.channel_id))
+    lost = {row[1] for row in set(sent) - set(stored)}
+    ((from_ms, to_ms, cause),) = gaps(plain_database)
+    assert cause == "collector away"
+    assert lost
+    assert from_ms <= min(lost)
+    assert max(lost) <= to_ms
+    assert not [row for row in stored if from_ms < row[1] < to_ms]
+
+
+async def test_what_a_killed_collector_left_open_is_closed(plain_database: Database) -> None:
+    channel = Channel("시험", [Broadcast(60, 3, **ONE), Broadcast(60, 3, offline_before_sec=600, **ONE)])
+    async with Simulator([channel], speed=10) as chzzk:
+        async with collecting(chzzk, plain_database, [channel.channel_id]):
+            await until(lambda: len(stored_items(plain_database)) > 10, "ten")
+        with plain_database.connect() as connection:
+            connection.execute("UPDATE connection SET disconnected_at = NULL, cause = NULL")
+        async with collecting(chzzk, plain_database, [channel.channel_id]):
+            await until(lambda: len(causes(plain_database)) == 2, "the next connection")
+        killed = "SELECT disconnected_at >= connected_at, cause FROM connection ORDER BY connected_at LIMIT 1"
+        assert fetch(plain_database, killed) == [(True, "collector killed")]
+        # Its broadcast ends while nobody looks; the next start finds CLOSE.
+        await until(lambda: chzzk.progress(channel.channel_id).simulated_sec > 61, "the end of the first")
+        async with collecting(chzzk, plain_database, [channel.channel_id]):
+            unseen = "SELECT close_cause, closed_at > opened_at FROM broadcast"
+            await until(lambda: fetch(plain_database, unseen) == [("unseen", True)], "the sweep")
+
+
+async def test_the_collectors_own_row(plain_database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watcher_module, "_REPORT_SEC", 0.1)
+    channel = show()
+    status = """
+        SELECT channels, live, events > 0, heartbeat_at > started_at, stopped_at IS NULL, last_commit_at IS NULL
+        FROM collector_status
+    """
+    async with Simulator([channel], speed=10) as chzzk:
+        async with collecting(chzzk, plain_database, [channel.channel_id]):
+            await until(lambda: fetch(plain_database, status) == [(1, 1, True, True, True, False)], "a report")
+    assert fetch(plain_database, status)[0][4] is False
+
+
+async def test_two_hundred_channels_are_polled_in_their_rhythm_without_a_burst(plain_database: Database) -> None:
+    channels = [
+        Channel(f"채널 {number}", [Broadcast(600, 0.2, **ONE, offline_before_sec=9_999)]) for number in range(200)
+    ]
+    interval = 2.0
+    async with Simulator(channels) as chzzk:
+        ids = [channel.channel_id for channel in channels]
+        async with collecting(chzzk, plain_database, ids, quick(poll_interval_sec=interval)):
+            await asyncio.sleep(3.2 * interval)
+        polls = [request for request in chzzk.requests if request.endpoint == "live-status"]
+    by_channel: dict[str | None, list[float]] = {}
+    for poll in polls:
+        by_channel.setdefault(poll.channel_id, []).append(poll.at_sec)
+    assert len(by_channel) == 200
+    for moments in by_channel.values():
+        assert 2 <= len(moments) <= 4
+        # At least the interval, but for the jitter of a busy machine.
+        assert all(later - earlier > interval * 0.6 for earlier, later in pairwise(moments))
+    tenths = [int(poll.at_sec * 10) for poll in polls]
+    assert max(tenths.count(tenth) for tenth in set(tenths)) < 100  # evenly spread: 10 each
+
+
+async def test_a_poll_that_hangs_is_not_made_up_for(plain_database: Database) -> None:
+    channel = show(Fault(0, "hang", real_seconds=1.2), duration_sec=100)
+    async with Simulator([channel], speed=10) as chzzk:
+        await asyncio.sleep(0.05)
+        async with collecting(chzzk, plain_database, [channel.channel_id], quick(poll_interval_sec=0.1)):
+            await until(lambda: len(chzzk.requests) > 5, "some polls")
+        polls = [request.at_sec for request in chzzk.requests if request.endpoint == "live-status"]
+    assert min(later - earlier for earlier, later in pairwise(polls[:4])) > 0.03
+
+
+async def test_retry_after_is_heeded(plain_database: Database) -> None:
+    channel = show(Fault(0, "http_status", code=429, retry_after=1), duration_sec=100)
+    async with Simulator([channel], speed=10) as chzzk:
+        await asyncio.sleep(0.05)
+        async with collecting(chzzk, plain_database, [channel.channel_id]):
+            await until(lambda: len(chzzk.requests) > 2, "the next poll")
+    assert chzzk.requests[0].status == 429
+    assert chzzk.requests[1].at_sec - chzzk.requests[0].at_sec > 0.95
+
+
+async def test_a_database_that_is_away_when_a_broadcast_begins_is_waited_for(plain_database: Database) -> None:
+    channel = show(duration_sec=40)
+    failures = [OSError("away"), asyncpg.CannotConnectNowError("starting"), asyncpg.InterfaceError("closed")]
+
+    async def newest_event(stream_id: str) -> int | None:
+        if failures:
+            raise failures.pop()
+        return None
+
+    async with Simulator([channel], speed=10) as chzzk:
+        ids = [channel.channel_id]
+        async with collecting(chzzk, plain_database, ids, newest_event=newest_event) as work:
+            await until(lambda: work.ended, "the end")
+    assert not failures
+    assert_same(stored_items(plain_database), sent_items(channel.channel_id, chzzk.sent(channel.channel_id)))
+
+
+async def test_a_part_that_dies_takes_the_process_with_it(
+    plain_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(self: Any, frame: Any) -> None:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr(Collected, "_take", broken)
+    channel = show(duration_sec=100)
+    async with Simulator([channel], speed=10) as chzzk:
+        async with collecting(chzzk, plain_database, [channel.channel_id]) as work:
+            await asyncio.wait({work.task}, timeout=20)
+            with pytest.raises(ZeroDivisionError):
+                work.task.result()
+    # And yet its rows are closed.
+    assert causes(plain_database) == ["stopped"]
+
+
+async def test_a_writer_that_dies_takes_the_process_with_it(
+    plain_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(self: Any, batch: Any) -> None:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr(Writer, "_commit", broken)
+    channel = show(duration_sec=100)
+    async with Simulator([channel], speed=10) as chzzk:
+        async with collecting(chzzk, plain_database, [channel.channel_id]) as work:
+            await asyncio.wait({work.task}, timeout=20)
+            with pytest.raises(ZeroDivisionError):
+                work.task.result()
+
+
+async def test_a_stop_is_soon_even_with_sockets_that_do_not_answer_and_a_database_that_is_away(
+    plain_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watcher_module, "_DRAIN_SEC", 1.5)  # 8 s in production
+    channels = [Channel(f"채널 {n}", [Broadcast(100, 50, **ONE)], [Fault(20, "half_open")]) for n in range(3)]
+    ids = [channel.channel_id for channel in channels]
+
+    async def nothing(stream_id: str) -> None:
+        return None
+
+    async with Simulator(channels, speed=20) as chzzk, ChzzkApi(endpoints(chzzk)) as api:
+        async with plain_database.pool() as pool:
+            writer = Writer(pool, queue_events=200)
+            watcher = Watcher(api, writer, ids, quick(), newest_event=nothing, on_ended=nothing)  # type: ignore[arg-type]
+            running = asyncio.create_task(watcher.run())
+            await until(lambda: writer.counts.events > 100, "some rows")
+
+            async def away(self: Any, batch: Any) -> None:
+                raise ConnectionRefusedError
+
+            monkeypatch.setattr(Writer, "_commit", away)
+            await until(lambda: writer.queued > 200, "a full queue")
+            started = time.monotonic()
+            watcher.stop.set()
+            async with asyncio.timeout(20):
+                await running
+            assert time.monotonic() - started < 5
