@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from functools import lru_cache
+from datetime import datetime
 from itertools import accumulate
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -11,8 +10,7 @@ from typing import Annotated, Any, NamedTuple
 import msgspec
 
 from store.errors import NokchartError
-from store.event import TYPE_OF_KIND, event_key
-from store.text import clean_json, clean_text, load_json
+from store.text import clean_json, load_json
 
 # A broadcast is not longer than a month; a time beyond that is a mistake, and would make a series of millions of rows.
 MAX_T_MS = 30 * 86_400_000
@@ -113,68 +111,6 @@ def read_lines(path: Path, notes: Notes) -> Iterator[Block]:
         raise EventsFileError(f"{path} cannot be read: {error.strerror}.") from error
 
 
-class CopyRows:
-    """Makes rows for the query copy_events out of lines. The hot path: a broadcast has a million of them."""
-
-    def __init__(self, opened_ms: int, broadcast_id: int, *, whole: bool) -> None:
-        """`opened_ms`: second 0, ms since 1970. Without `whole` the rows lack what no analysis reads."""
-        self._opened_ms = opened_ms
-        self._broadcast_id = broadcast_id
-        self._whole = whole
-
-    def rows(self, block: Block) -> bytes:
-        """The block in COPY's text format."""
-        return "".join(map(self._row, block.lines, block.escaped)).encode()
-
-    def _row(self, line: Line, escaped: bool) -> str:
-        ts_ms = self._opened_ms + line.t_ms
-        kind, author, user, text = line.type, line.user_id, line.user, line.text
-        code = TYPE_OF_KIND.get(kind)
-        if author is None:
-            author = user  # files of the old tool have no ids
-        if escaped or author is None or user is None or text is None:
-            author, user, text = _cleaned(author), _cleaned(user), _cleaned(text)
-            names = f"{_escaped(author)}\t{_escaped(user)}\t{_escaped(text)}"
-        else:
-            names = f"{author}\t{user}\t{text}"
-        donation_id, extra = None, _NULL
-        if code != _CHAT or self._whole:
-            known = load_json(bytes(line.extra))
-            if isinstance(known, dict):
-                code = code or known.get("type")
-                donation_id = None if known.get("donationId") is None else clean_text(str(known["donationId"]))
-                extra = _escaped(clean_json(known))
-        if kind not in TYPE_OF_KIND:
-            kind, code = "other", code if isinstance(code, int) else 0
-        if self._whole:
-            key = event_key(code or 0, author, ts_ms, text, donation_id, line.amount)
-            received = _NULL if line.received_at is None else _aware(line.received_at)
-        else:
-            # Only to tell repeated events apart, in a table that goes with the session: the fast hash will do.
-            key = hash((code, author, text, donation_id, line.amount))
-            received = _NULL
-        amount = _NULL if line.amount is None else line.amount
-        return (
-            f"{_clock(ts_ms // 1000)}.{ts_ms % 1000:03d}+00\t{self._broadcast_id}\t{kind}\t{key}\t{names}\t"
-            f"{amount}\t{line.hidden}\timport\t{received}\t{extra}\n"
-        )
-
-
-@lru_cache(maxsize=64)
-def _clock(second: int) -> str:
-    # Formatting a time costs more than the rest of a row, and most rows share their second with the one before.
-    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _aware(moment: datetime) -> str:
-    # Where no zone is written it is UTC, and not what the server would make of it.
-    return f"{moment.isoformat()}{'Z' if moment.tzinfo is None else ''}"
-
-
-def _cleaned(text: str | None) -> str | None:
-    return None if text is None else clean_text(text)
-
-
 def _all_at_once(decoder: "msgspec.json.Decoder[Line]", raw: list[bytes]) -> Block | None:
     """The lines in `raw` if every one is sound, which is what nearly every block is; else None."""
     try:
@@ -245,11 +181,3 @@ _OPTIONAL: dict[str, Any] = {
     "sent_at": datetime | None,
     "hidden": bool,
 }
-
-_CHAT = TYPE_OF_KIND["chat"]
-_NULL = "\\N"
-_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
-
-
-def _escaped(text: str | None) -> str:
-    return _NULL if text is None else text.translate(_ESCAPES)

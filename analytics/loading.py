@@ -10,7 +10,8 @@ from statistics import median_low
 import psycopg
 
 import sql
-from analytics.event_lines import CopyRows, EventsFileError, Line, Notes, read_lines
+from analytics.copy_rows import BriefRows, CopyRows, WholeRows
+from analytics.event_lines import EventsFileError, Line, Notes, read_lines
 from analytics.session import Connection
 from store.event import KST, require_aware
 
@@ -20,31 +21,29 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SAMPLE_LINES = 1_000
 
 
-def load_events(
-    connection: Connection, path: Path, broadcast_id: int, opened_at: datetime, *, whole: bool = False
-) -> Notes:
+def load_events(connection: Connection, path: Path, opened_at: datetime, *, whole: bool = False) -> Notes:
     """Loads the sound lines of `path`; second 0 is `opened_at`. Repeated events are loaded once.
 
-    `whole` loads what no analysis reads as well: arrival times, and what has no column.
+    `whole` loads what no analysis reads as well: nicknames, arrival times, and what has no column.
+
     One thread reads and digests while another has the database take in the block before: the time of a load is that of
     the slower of the two. EventsFileError where the file holds no event at all.
     """
     notes = Notes()
     opened_ms = (require_aware(opened_at) - _EPOCH) // timedelta(milliseconds=1)
-    rows = CopyRows(opened_ms, broadcast_id, whole=whole)
+    rows = WholeRows(opened_ms) if whole else BriefRows(opened_ms)
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="copy") as copier:
         running: Future[int] | None = None
         for block in read_lines(path, notes):
             data = rows.rows(block)
             if running is not None:
                 notes.repeated += running.result()
-            running = copier.submit(_copy_block, connection, data, len(block.lines))
+            running = copier.submit(_copy_block, connection, rows, data, len(block.lines))
         if running is not None:
             notes.repeated += running.result()
     if notes.used == 0:
         detail = f" ({'; '.join(notes.named)})" if notes.named else ""
         raise EventsFileError(f"{path} holds no event{detail}.")
-    connection.execute("ANALYZE event")
     return notes
 
 
@@ -60,11 +59,11 @@ def find_opened_at(path: Path, stream_id: str) -> tuple[datetime, str]:
     return _EPOCH, "unknown"
 
 
-def _copy_block(connection: Connection, data: bytes, rows: int) -> int:
+def _copy_block(connection: Connection, rows: CopyRows, data: bytes, count: int) -> int:
     """Loads one block. Returns how many of its events were there already."""
     try:
         with connection.transaction(), connection.cursor() as cursor:
-            with cursor.copy(sql.query("copy_events")) as copy:
+            with cursor.copy(sql.query(rows.copy)) as copy:
                 copy.write(data)
             return 0
     except psycopg.errors.UniqueViolation:
@@ -72,10 +71,10 @@ def _copy_block(connection: Connection, data: bytes, rows: int) -> int:
         with connection.transaction(), connection.cursor() as cursor:
             cursor.execute(sql.query("create_incoming"))
             cursor.execute("TRUNCATE incoming")
-            with cursor.copy(sql.query("copy_incoming")) as copy:
+            with cursor.copy(sql.query(rows.copy_repeated)) as copy:
                 copy.write(data)
             cursor.execute(sql.query("merge_incoming"))
-            return rows - cursor.rowcount
+            return count - cursor.rowcount
 
 
 def _lines(path: Path) -> Iterator[Line]:

@@ -34,6 +34,7 @@ def analysis_session(database: Database, *, scratch: bool = False) -> Iterator[C
             connection.execute(f"SET LOCAL work_mem = '{_WORK_MEM}'")
             if scratch:
                 connection.execute(sql.query("create_scratch").encode())
+                connection.execute(sql.query("default_scratch"))
             connection.execute(sql.query("create_series"))
             yield connection
     finally:

@@ -46,7 +46,7 @@ def load_source(connection: Connection, events: Path, stream_id: str | None, *, 
     if opened_at is None:
         opened_at, opened_at_from = find_opened_at(events, stream_id)
     subject = Subject.from_folder(folder, stream_id, opened_at, report)
-    notes = load_events(connection, events, SCRATCH_ID, opened_at, whole=whole)
+    notes = load_events(connection, events, opened_at, whole=whole)
     _load_gaps(connection, report)
     if report is not None:
         _load_viewers(connection, folder / "chat_ts_1s.csv", subject)

@@ -1,4 +1,4 @@
-"""What each segment of a broadcast was about: for now, the chats that were written most often."""
+"""What each segment of a broadcast was about: for now, what was written most often in its busiest minute."""
 
 from typing import Any
 
@@ -17,7 +17,6 @@ def find_topics(connection: Connection, stream_id: str, broadcast_id: int, span:
         sql.query("sample_chats"),
         {
             "broadcast_id": broadcast_id,
-            "opened_at": span.opened_at,
             "segment_sec": SEGMENT_SEC,
             "samples": SAMPLES,
         },

@@ -331,20 +331,20 @@ class Scene:
 
 
 def crowd_of(seconds: int, events: Sequence[tuple[int, int]]) -> tuple[Counts, Counts, Counts]:
-    """Of (second, user) pairs: chats, distinct chatters, and chats with each half minute's loudest counted once."""
+    """Of (second, user) pairs: chats, distinct chatters, and chats with each half minute's loudest counted once each."""
     chats, chatters, crowd = (np.zeros(seconds, dtype=np.int64) for _ in range(3))
     by_slot: dict[int, dict[int, int]] = {}
     for second, user in events:
         chats[second] += 1
         slot = by_slot.setdefault(second // 30, {})
         slot[user] = slot.get(user, 0) + 1
-    loudest = {slot: max(users, key=lambda user: (users[user], user)) for slot, users in by_slot.items()}
+    most = {slot: max(users.values()) for slot, users in by_slot.items()}
     counted = set()
     for second, user in sorted(events):
-        if loudest[second // 30] != user or second // 30 not in counted:
-            crowd[second] += 1
-        if loudest[second // 30] == user:
-            counted.add(second // 30)
+        slot = second // 30
+        loud = by_slot[slot][user] == most[slot]
+        crowd[second] += not (loud and (slot, user) in counted)
+        counted.add((slot, user))
     for second, _ in set(events):
         chatters[second] += 1
     return chats, chatters, crowd

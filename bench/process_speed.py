@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import sql
-from analytics.event_lines import CopyRows, Notes, read_lines
+from analytics.copy_rows import WholeRows
+from analytics.event_lines import Notes, read_lines
 from analytics.session import analysis_session
 from bench.dataset import OPENED_AT, STREAM_ID, write_folder
 from store.database import Database
@@ -28,16 +29,19 @@ class Run:
 
 
 def copy_seconds(database: Database, folder: Path, *, scratch: bool) -> float:
-    """COPY of the folder's events into `event`, or into its temporary twin; then it is undone."""
-    rows = CopyRows((OPENED_AT - _EPOCH) // timedelta(milliseconds=1), 1, whole=False)
+    """COPY of all of the folder's events into `event`, or into its temporary twin; then it is undone."""
+    rows = WholeRows((OPENED_AT - _EPOCH) // timedelta(milliseconds=1))
     blocks = [rows.rows(block) for block in read_lines(folder / "events.jsonl", Notes())]
     with analysis_session(database, scratch=scratch) as connection:
+        if not scratch:
+            connection.execute(sql.query("default_scratch"))
         begun = time.perf_counter()
-        with connection.cursor() as cursor, cursor.copy(sql.query("copy_events")) as copy:
+        with connection.cursor() as cursor, cursor.copy(sql.query(rows.copy)) as copy:
             for block in blocks:
                 copy.write(block)
         seconds = time.perf_counter() - begun
         connection.execute("TRUNCATE event")
+        connection.execute("ALTER TABLE event ALTER COLUMN broadcast_id DROP DEFAULT, ALTER COLUMN source DROP DEFAULT")
     return seconds
 
 

@@ -12,7 +12,7 @@ import structlog
 from collector import records
 from collector.backoff import Backoff
 from collector.chzzk.api import ChzzkApi, ChzzkUnavailable, LiveStatus
-from collector.chzzk.chat import RECENT_CHAT_PROVEN, ChatClosed, ChatSocket, Heartbeat
+from collector.chzzk.chat import RECENT_CHAT_PROVEN, ChatClosed, ChatSocket, ChatUnreachable, Heartbeat
 from collector.chzzk.decode import Frame
 from collector.coverage import Coverage, Missing
 from collector.records import Events, Statement
@@ -177,8 +177,8 @@ class Broadcast:
     async def _connect_once(self) -> str:
         """One connection from start to end. Returns the cause of its end."""
         # A chat that moved while there was no connection is asked for its recent chat once, before it is left for good.
-        chat, self._leaving = self._left_behind or self.chat_channel_id, _MOVED if self._left_behind else None
-        self._left_behind = None
+        behind, self._left_behind = self._left_behind, None
+        chat, self._leaving = behind or self.chat_channel_id, _MOVED if behind else None
         if chat is None:
             return "adult, or no chat channel" if self.status.adult else "no chat channel"
         try:
@@ -186,6 +186,9 @@ class Broadcast:
             socket = await ChatSocket.open(self._api, chat, token, self._heartbeat)
         except ChzzkUnavailable as error:
             return f"no token: {error}"
+        except ChatUnreachable as error:
+            self._left_behind = behind  # neither chat would have been reached
+            return str(error)
         except ChatClosed as error:
             return str(error)
         connection_id, cause = uuid4(), _STOPPED

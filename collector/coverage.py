@@ -48,7 +48,10 @@ class Coverage:
         if whole_history:
             self._open = False
             return None
-        return None if oldest_ms is None or not self._open else self._close(oldest_ms)
+        if oldest_ms is None or not self._open:
+            return None
+        # The answer may be late: by then what came over the socket may reach further back.
+        return self._close(oldest_ms if self._first_live is None else min(oldest_ms, self._first_live))
 
     def lost(self, cause: str) -> Missing | None:
         """The connection ended. Returns the gap before it, where no recent chat ever came to answer for it."""

@@ -1,14 +1,14 @@
 """The command line: what a user types, and nothing else. Each command's work is done in the other rooms."""
 
-from datetime import date, datetime
-from datetime import time as clock_time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from nokchart.config import Config, ConfigError, load_channels, load_config
-from nokchart.console import complain, one_sentence, set_up_log
+from nokchart.config import load_channels, load_config
+from nokchart.console import complain, one_sentence, set_up_log, tell, warn
+from nokchart.database_commands import database_app
+from nokchart.options import ConfigFile, LanguageOption, OutDir, Strict, clock_of, day_of, job_settings
 from store.errors import NokchartError
 
 app = typer.Typer(
@@ -17,15 +17,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Keeps every chat of Chzzk broadcasts and finds the moments when the chat erupts.",
 )
-database_app = typer.Typer(no_args_is_help=True, help="The database: its schema, its state, and what it may forget.")
 app.add_typer(database_app, name="db")
-
-ConfigFile = Annotated[
-    Path | None, typer.Option("--config", help="Settings; config.yaml in this folder when there is one.")
-]
-OutDir = Annotated[Path | None, typer.Option("--outdir", help="Where folders of broadcasts go; config's outdir.")]
-LanguageOption = Annotated[str | None, typer.Option("--language", help="ko or en: charts, statistics and reports.")]
-Strict = Annotated[bool, typer.Option("--strict", help="Exit 1 where some of the input could not be used.")]
 
 
 @app.command()
@@ -62,7 +54,7 @@ def stats(
     from store.database import open_database
 
     settings = load_config(config, language=language)
-    only = _day(day, "--date")
+    only = day_of(day, "--date")
     if output is not None:
         collected, where = from_folders(output, only), str(output)
     else:
@@ -89,10 +81,10 @@ def process(
 
     settings = load_config(config, language=language)
     with open_database(settings.database_url, settings.data_folder) as database:
-        made = process_folder(database, stream_dir, stream_id, _job(settings))
+        made = process_folder(database, stream_dir, stream_id, job_settings(settings))
     for path in made.files:
         typer.echo(path)
-    _tell(made.notes, strict)
+    tell(made.notes, strict)
 
 
 @app.command("build-ts")
@@ -112,7 +104,7 @@ def build_ts(
         written, notes = build_series(database, events, out, settings.rolling_sec)
     for path in written:
         typer.echo(path)
-    _tell(notes, strict)
+    tell(notes, strict)
 
 
 @app.command()
@@ -129,7 +121,7 @@ def peaks(
 
     settings = load_config(config)
     with open_database(settings.database_url, settings.data_folder) as database:
-        find_series_peaks(database, ts, stream_id, out, _job(settings).peaks)
+        find_series_peaks(database, ts, stream_id, out, job_settings(settings).peaks)
     typer.echo(out)
 
 
@@ -169,8 +161,8 @@ def export(
     from store.database import explaining_failures, open_database
 
     settings = load_config(config, outdir=outdir, language=language)
-    of_day, from_day = _day(day, "--date"), _day(since, "--since")
-    at = _clock(daily)
+    of_day, from_day = day_of(day, "--date"), day_of(since, "--since")
+    at = clock_of(daily)
     with open_database(settings.database_url, settings.data_folder) as database:
 
         def run(only_closed: bool) -> None:
@@ -183,7 +175,7 @@ def export(
                 only_changed=not chosen,
                 only_closed=only_closed,
             )
-            for made in export_all(database, rows, settings.outdir, _job(settings)):
+            for made in export_all(database, rows, settings.outdir, job_settings(settings)):
                 if not quiet:
                     typer.echo(made.folder)
             if not rows and not quiet:
@@ -226,7 +218,7 @@ def import_(
                 failed = True
                 continue
             typer.echo(f"{imported.stream_id}: {imported.new} new of {imported.notes.used} events")
-            unsound = _warn(imported.notes, of=one) or unsound
+            unsound = warn(imported.notes, of=one) or unsound
     if failed:
         raise typer.Exit(2)
     if strict and unsound:
@@ -266,112 +258,6 @@ def simulate(
     from nokchart.simulating import play
 
     play(script=script, minutes=minutes, speed=speed, seed=seed, port=port, tls=tls, ledger=ledger, linger_sec=linger)
-
-
-@database_app.command()
-@one_sentence
-def migrate(config: ConfigFile = None) -> None:
-    """Bring the schema to this version; every other command does so too."""
-    from store.database import open_database
-    from store.upkeep import edition_text
-
-    settings = load_config(config)
-    with open_database(settings.database_url, settings.data_folder) as database:
-        typer.echo(f"ready: {edition_text(database)}")
-
-
-@database_app.command()
-@one_sentence
-def status(config: ConfigFile = None) -> None:
-    """Show where the database is, its edition and schema, and how much is in it."""
-    from store.database import open_database
-    from store.upkeep import describe
-
-    settings = load_config(config)
-    with open_database(settings.database_url, settings.data_folder) as database:
-        for name, value in describe(database):
-            typer.echo(f"{name:<20}{value}")
-
-
-@database_app.command()
-@one_sentence
-def prune(
-    before: Annotated[str, typer.Option(help="Forget broadcasts that ended before this day in Korea, YYYY-MM-DD.")],
-    config: ConfigFile = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do it; without it, only say what would go.")] = False,
-) -> None:
-    """Forget old broadcasts, with all their rows."""
-    from store.database import open_database
-    from store.upkeep import prune_before
-
-    settings = load_config(config)
-    day = _day(before, "--before")
-    assert day is not None
-    with open_database(settings.database_url, settings.data_folder) as database:
-        broadcasts, events = prune_before(database, day, really=yes)
-    done = "forgotten" if yes else "would be forgotten; repeat with --yes"
-    typer.echo(f"{broadcasts} broadcasts with {events} events {done}")
-
-
-def _job(settings: Config) -> Any:
-    from analytics.job import JobSettings
-    from analytics.peaks import PeakSettings
-
-    return JobSettings(
-        PeakSettings(
-            window_sec=settings.peak_window_sec,
-            topk=settings.topk,
-            min_gap_sec=settings.min_peak_gap_sec,
-            false_alarms=settings.peak_false_alarms or None,
-            surge_threshold=settings.surge_threshold,
-            surge_topk=settings.surge_topk,
-            surge_min_gap_sec=settings.surge_min_gap_sec,
-        ),
-        settings.rolling_sec,
-        settings.language,
-    )
-
-
-def _tell(notes: Any, strict: bool) -> None:
-    if _warn(notes) and strict:
-        raise typer.Exit(1)
-
-
-def _warn(notes: Any, of: Path | None = None) -> bool:
-    """Says on stderr what was wrong with an input. Returns whether some of it could not be used."""
-    for note in notes.named:
-        complain(note if of is None else f"{of}, {note}")
-    unnamed = notes.broken + notes.ignored_fields - len(notes.named)
-    if unnamed > 0:
-        complain(f"and {unnamed} more")
-    counts = {
-        "broken lines left out": notes.broken,
-        "unreadable fields left out": notes.ignored_fields,
-        "repeated events used once": notes.repeated,
-        "lines put in order": notes.out_of_order,
-    }
-    said = [f"{count} {what}" for what, count in counts.items() if count]
-    if said:
-        complain(f"{notes.used - notes.repeated} events used; {', '.join(said)}.")
-    return bool(notes.broken or notes.ignored_fields)
-
-
-def _day(value: str | None, option: str) -> date | None:
-    if value is None:
-        return None
-    try:
-        return date.fromisoformat(value)
-    except ValueError as error:
-        raise ConfigError(f"{option} {value!r} is no day: write it as 2026-01-08.") from error
-
-
-def _clock(value: str | None) -> clock_time | None:
-    if value is None:
-        return None
-    try:
-        return datetime.strptime(value, "%H:%M").time()  # noqa: DTZ007 - a time of day in Korea
-    except ValueError as error:
-        raise ConfigError(f"--daily {value!r} is no time of day: write it as 04:00.") from error
 
 
 def main() -> None:

@@ -2,6 +2,8 @@
 
 import os
 import re
+from contextlib import suppress
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -189,4 +191,6 @@ def _advice(key: str, problem: Any) -> str:
 
 def _is_loopback(url: str) -> bool:
     host = urlsplit(url.replace("{server}", "1")).hostname or ""
-    return host == "localhost" or host == "::1" or host.startswith("127.")
+    with suppress(ValueError):
+        return ip_address(host).is_loopback
+    return host == "localhost"

@@ -3,7 +3,8 @@
 import functools
 import sys
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
 
 import structlog
 import typer
@@ -36,6 +37,31 @@ def one_sentence(command: Callable[P, R]) -> Callable[P, R]:
 def complain(message: str) -> None:
     """One line on stderr."""
     typer.echo(f"nokchart: {message}", err=True)
+
+
+def tell(notes: Any, strict: bool) -> None:
+    """Says what was wrong with an input; with `strict`, exit code 1 where some of it could not be used."""
+    if warn(notes) and strict:
+        raise typer.Exit(1)
+
+
+def warn(notes: Any, of: Path | None = None) -> bool:
+    """Says on stderr what was wrong with an input. Returns whether some of it could not be used."""
+    for note in notes.named:
+        complain(note if of is None else f"{of}, {note}")
+    unnamed = notes.broken + notes.ignored_fields - len(notes.named)
+    if unnamed > 0:
+        complain(f"and {unnamed} more")
+    counts = {
+        "broken lines left out": notes.broken,
+        "unreadable fields left out": notes.ignored_fields,
+        "repeated events used once": notes.repeated,
+        "lines put in order": notes.out_of_order,
+    }
+    said = [f"{count} {what}" for what, count in counts.items() if count]
+    if said:
+        complain(f"{notes.used - notes.repeated} events used; {', '.join(said)}.")
+    return bool(notes.broken or notes.ignored_fields)
 
 
 def set_up_log(*, quiet: bool = False) -> None:

@@ -41,7 +41,7 @@ def drop(stage: Stage) -> None:
 
 @KINDS.kind("half_open", seconds=None)
 def half_open(stage: Stage, seconds: float | None) -> None:
-    """Leave every socket of the channel open and silent for so long, then cut it, or for good; new ones are not affected."""
+    """Leave the channel's sockets open and silent for so long, then cut them, or for good; new ones are unaffected."""
     for visitor in _visitors(stage):
         visitor.go_deaf(math.inf if seconds is None else seconds / stage.clock.speed)
 

@@ -54,8 +54,8 @@ def migrate(connection: psycopg.Connection[tuple[Any, ...]]) -> Edition:
         ) from error
     except psycopg.errors.DependentObjectsStillExist as error:
         raise SchemaError(
-            f"NokChart's views cannot be renewed, for something is built on them ({error.diag.message_detail}): "
-            "drop it, start NokChart, and make it again."
+            f"NokChart's views cannot be renewed ({' '.join(str(error.diag.message_detail).split())}): drop what was "
+            "built on them, run `nokchart db migrate`, and make it again."
         ) from error
     except psycopg.errors.InsufficientPrivilege as error:
         raise SchemaError(

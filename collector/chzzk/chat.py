@@ -50,6 +50,10 @@ class ChatClosed(Exception):
     """The connection ended, or never began. The message is the cause, in a few words."""
 
 
+class ChatUnreachable(ChatClosed):
+    """No chat server let us in: it says nothing about the chat channel."""
+
+
 class ChatSocket:
     """A chat connection that the server has welcomed."""
 
@@ -69,9 +73,9 @@ class ChatSocket:
                 patience = aiohttp.ClientWSTimeout(ws_close=_GOODBYE_SEC)
                 socket = await api.chat_session.ws_connect(url, max_msg_size=_MAX_FRAME_BYTES, timeout=patience)
         except aiohttp.WSServerHandshakeError as error:
-            raise ChatClosed(f"handshake {error.status}") from error
+            raise ChatUnreachable(f"handshake {error.status}") from error
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            raise ChatClosed(f"connect failed: {type(error).__name__}") from error
+            raise ChatUnreachable(f"connect failed: {type(error).__name__}") from error
         gateway = ChzzkWebSocket(socket, asyncio.get_running_loop())
         try:
             async with asyncio.timeout(heartbeat.handshake):

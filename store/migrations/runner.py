@@ -6,6 +6,7 @@ import psycopg
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import create_engine
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
 from store.migrate import HEAD, Edition
@@ -17,7 +18,10 @@ def upgrade(connection: psycopg.Connection[tuple[Any, ...]], edition: Edition) -
     config.set_main_option("script_location", "store:migrations")
     config.attributes["edition"] = edition
     engine = create_engine("postgresql+psycopg://", creator=lambda: connection, poolclass=StaticPool)
-    with engine.connect() as alchemy:
-        config.attributes["connection"] = alchemy
-        command.upgrade(config, HEAD)
-        alchemy.commit()
+    try:
+        with engine.connect() as alchemy:
+            config.attributes["connection"] = alchemy
+            command.upgrade(config, HEAD)
+            alchemy.commit()
+    except DBAPIError as error:
+        raise error.orig or error from error  # the caller knows psycopg's errors, not SQLAlchemy's wrapping

@@ -2,7 +2,7 @@
 
 import csv
 import random
-from collections import Counter, defaultdict
+from collections import Counter
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from analytics.series import Span, fill_series, write_series
+from analytics.series import Span, fill_minutes, fill_seconds, write_series
 from analytics.session import analysis_session
 from store.database import Database
 from tests.analytics.sample import OPENED, add_broadcast, add_event
@@ -53,21 +53,24 @@ def _half_up(value: Fraction, digits: str) -> str:
     return str((Decimal(value.numerator) / Decimal(value.denominator)).quantize(Decimal(digits), ROUND_HALF_UP))
 
 
+def _crowd_is_right(evening: Evening, counts: list[str], crowds: list[str]) -> bool:
+    """Whether `crowds` is `counts`, by the second, without what the loudest of each half minute wrote again."""
+    for slot in range(0, evening.length, 30):
+        chats = sorted((one.user, int(one.at)) for one in evening.said if one.kind == "chat" and one.user is not None)
+        users = Counter(user for user, sec in chats if slot <= sec < slot + 30)
+        most = max(users.values(), default=0)
+        repeats: Counter[int] = Counter()
+        for loudest in [user for user in users if users[user] == most]:  # of several, each
+            repeats.update([sec for user, sec in chats if user == loudest and slot <= sec < slot + 30][1:])
+        seconds = range(slot, min(slot + 30, evening.length))
+        if crowds[slot : slot + 30] != [str(int(counts[sec]) - repeats[sec]) if counts[sec] else "" for sec in seconds]:
+            return False
+    return True
+
+
 def _reference(evening: Evening, width: int, rolling_sec: int, opened_at: datetime) -> list[list[str]]:
-    """The rows of a chat_ts file, one bucket after the other, as slowly as one likes."""
+    """The rows of a chat_ts file but for the crowd, one bucket after the other, as slowly as one likes."""
     inside = [one for one in evening.said if 0 <= one.at < evening.length]
-    slots: dict[int, Counter[str]] = defaultdict(Counter)
-    for one in evening.said:
-        if one.kind == "chat" and one.user is not None and one.at >= 0:
-            slots[int(one.at // 30)][one.user] += 1
-    # what the loudest of a half minute writes again does not count; of several, it is the one whose id comes first
-    loudest = {slot: min(users, key=lambda user: (-users[user], user)) for slot, users in slots.items()}
-    repeats = Counter[int]()
-    for slot, user in loudest.items():
-        chats = sorted(
-            int(one.at) for one in evening.said if one.kind == "chat" and one.user == user and one.at // 30 == slot
-        )
-        repeats.update(chats[1:])
 
     def gap(begin: float, end: float) -> bool:
         return any(a < end and b > begin for a, b, repaired in evening.gaps if not repaired)
@@ -76,11 +79,6 @@ def _reference(evening: Evening, width: int, rolling_sec: int, opened_at: dateti
         chats = sum(one.kind == "chat" and begin <= one.at < end for one in inside)
         return None if gap(begin, end) and not chats else chats
 
-    def crowd(sec: int) -> int | None:
-        chats = count(sec, sec + 1)
-        return None if chats is None else chats - repeats[sec]
-
-    crowds = [crowd(sec) for sec in range(evening.length)]
     counts: list[int | None] = []
     rows = []
     for sec in range(0, evening.length, width):
@@ -88,7 +86,6 @@ def _reference(evening: Evening, width: int, rolling_sec: int, opened_at: dateti
         counts.append(count(sec, end))
         frame = [chats for chats in counts[-max(1, rolling_sec // width) :] if chats is not None]
         seen = [viewers for at, viewers in evening.viewers if sec <= at < end]
-        known = [one for one in crowds[sec:end] if one is not None]
         values: list[Any] = [
             sec,
             counts[-1],
@@ -100,7 +97,6 @@ def _reference(evening: Evening, width: int, rolling_sec: int, opened_at: dateti
             len({one.user for one in inside if one.kind == "chat" and sec <= one.at < end and one.user is not None}),
             _half_up(Fraction(sum(seen), len(seen)), "1") if seen else None,
             "true" if gap(sec, end) else "false",
-            sum(known) if known else None,
         ]
         rows.append(["" if value is None else str(value) for value in values])
     return rows
@@ -139,16 +135,25 @@ def test_every_number_is_that_of_the_reference(
             )
     span = Span(opened_at, evening.length)
     with analysis_session(plain_database) as session:
-        fill_series(session, broadcast_id, span, rolling_sec)
+        fill_seconds(session, broadcast_id, span, rolling_sec)
+        fill_minutes(session, broadcast_id, span, rolling_sec)
         files = write_series(session, tmp_path, span, rolling_sec)
     assert [path.name for path in files] == ["chat_ts_1s.csv", "chat_ts_60s.csv", "chat_ts_300s.csv"]
+    by_second: list[str] = []
     for path, width in zip(files, (1, 60, 300), strict=True):
         header, *rows = csv.reader(path.read_text().splitlines())
         assert header == [
             *("sec", "chat_count", "timestamp", f"chat_count_rolling_{rolling_sec}s"),
             *("donation_count", "chatters", "viewers", "in_gap", "crowd"),
         ]
-        assert rows == _reference(evening, width, rolling_sec, opened_at)
+        assert [row[:-1] for row in rows] == _reference(evening, width, rolling_sec, opened_at)
+        crowds = [row[-1] for row in rows]
+        if width == 1:
+            by_second = crowds
+            assert _crowd_is_right(evening, [row[1] for row in rows], crowds)
+        else:
+            parts = [[int(one) for one in by_second[at : at + width] if one] for at in range(0, evening.length, width)]
+            assert crowds == [str(sum(part)) if part else "" for part in parts]
         assert any(row[1] == "0" for row in rows) or width > 1  # a silent second is a row
     first = files[0].read_text().splitlines()
     assert first[1 + 450].split(",")[1] == ""  # a gap is unknown, not silent

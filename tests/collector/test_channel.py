@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
+from collector import broadcast as broadcast_module
 from collector.chzzk.chat import Heartbeat
-from simulator import Broadcast, Channel, Fault, Simulator
+from simulator import Broadcast, Channel, ConnectionRecord, Fault, Simulator
+from simulator.room import Room
 from store.database import Database
 from tests.collector.studio import (
     assert_same,
@@ -26,86 +29,170 @@ from tests.collector.studio import (
 POLL_SEC = 0.2
 SPEED = 10.0
 ONE: dict[str, Any] = {"blind_share": 0, "quiet_start_sec": 8, "quiet_rate": 0}
+HEARTBEAT = Heartbeat(ping_after=0.4, dead_after=0.8)
 
 
-def show(*faults: Fault, duration_sec: float = 30, base_rate: float = 3, **rest: Any) -> Channel:
-    return Channel("시험방송", [Broadcast(duration_sec, base_rate, **{**ONE, **rest})], faults)
+def show(
+    *faults: Fault, name: str = "시험방송", duration_sec: float = 30, base_rate: float = 3, **rest: Any
+) -> Channel:
+    return Channel(name, [Broadcast(duration_sec, base_rate, **{**ONE, **rest})], faults)
 
 
-async def collected(database: Database, channel: Channel, broadcasts: int = 1, **changes: Any) -> Simulator:
+NOTICED = show(Fault(12, "retitle", title="새 제목"), name="시작", offline_before_sec=5, duration_sec=20, viewers=1000)
+DOUBTED = show(
+    Fault(6, "false_close"),
+    Fault(11, "block", polls=3),
+    Fault(15, "http_status", code=500, polls=3),
+    Fault(19, "html", polls=2),
+    Fault(22, "http_status", code=429, retry_after=0, polls=2),
+    name="의심",
+)
+DENIED = show(Fault(12, "false_close", polls=4), name="부정", duration_sec=40, base_rate=2)
+# No poll sees the moment between the two.
+FOLLOWED = Channel("연속", [Broadcast(20, 3, **ONE), Broadcast(20, 3, title="2부", **ONE)])
+MOVED = {
+    code: show(Fault(12, "chat_channel_change", code=code), name=f"이사 {code}", base_rate=5)
+    for code in (None, 1000, 4001)
+}
+UNDATED = Channel(
+    "무날짜",
+    [Broadcast(20, 3, **ONE), Broadcast(20, 3, **ONE)],
+    [Fault(0, "patch", omit=["openDate", "closeDate"], endpoint="live-status", polls=9_999)],
+)
+UNKNOWN = show(
+    Fault(0, "patch", omit=["openDate"], endpoint="live-status", polls=3),
+    Fault(0, "http_status", code=500, endpoint="live-detail", polls=3),
+    name="모름",
+    quiet_start_sec=15,
+)
+ADULT = show(name="성인", adult=True, duration_sec=10)
+DEAF = show(Fault(12, "half_open"), name="먹통", duration_sec=40)
+
+SCHEDULE = [NOTICED, DOUBTED, DENIED, FOLLOWED, *MOVED.values(), UNDATED, UNKNOWN, ADULT, DEAF]
+
+
+@dataclass
+class Played:
+    """All of SCHEDULE, collected at once."""
+
+    database: Database
+    chzzk: Simulator
+    ended: list[str]
+
+    def rows(self, channel: Channel, columns: str, rest: str = "broadcast AS b", order: str = "1") -> list[Any]:
+        parts = ("SELECT", columns, "FROM", rest, "WHERE b.channel_id = %s ORDER BY", order)
+        return fetch(self.database, " ".join(parts), channel.channel_id)
+
+    def connections(self, channel: Channel) -> list[ConnectionRecord]:
+        return [record for record in self.chzzk.connections if record.channel_id == channel.channel_id]
+
+    def assert_complete(self, channel: Channel) -> None:
+        assert_complete(self.database, self.chzzk, channel)
+
+
+@pytest.fixture(scope="module")
+def played(shared_database: Database) -> Played:
+    async def play() -> Played:
+        ids = [channel.channel_id for channel in SCHEDULE]
+        async with Simulator(SCHEDULE, speed=SPEED) as chzzk:
+            async with collecting(chzzk, shared_database, ids, quick(heartbeat=HEARTBEAT)) as work:
+                # Three channels have two ends each.
+                await until(lambda: len(work.ended) == len(SCHEDULE) + 3, "every end")
+                await asyncio.sleep(3 * POLL_SEC)
+            return Played(shared_database, chzzk, work.ended)
+
+    return asyncio.run(play())
+
+
+async def collected(database: Database, channel: Channel, **changes: Any) -> Simulator:
     """Plays the channel and collects it to its end."""
-    async with Simulator([channel], speed=SPEED) as chzzk:
-        async with collecting(chzzk, database, [channel.channel_id], quick(**changes)) as work:
-            await until(lambda: len(work.ended) >= broadcasts, "the end")
+    async with (
+        Simulator([channel], speed=SPEED) as chzzk,
+        collecting(chzzk, database, [channel.channel_id], quick(**changes)) as work,
+    ):
+        await until(lambda: work.ended, "the end")
     return chzzk
 
 
 def assert_complete(database: Database, chzzk: Simulator, channel: Channel) -> None:
-    assert_same(stored_items(database), sent_items(channel.channel_id, chzzk.sent(channel.channel_id)))
-    assert gaps(database) == []
+    sent = sent_items(channel.channel_id, chzzk.sent(channel.channel_id))
+    assert_same(stored_items(database, channel.channel_id), sent)
+    assert gaps(database, channel.channel_id) == []
 
 
-async def test_a_broadcast_is_noticed_within_a_poll_and_ends_after_two_closes(plain_database: Database) -> None:
-    channel = show(Fault(12, "retitle", title="새 제목"), offline_before_sec=5, duration_sec=20, viewers=1000)
-    chzzk = await collected(plain_database, channel)
-    assert_complete(plain_database, chzzk, channel)
-    (row,) = fetch(
-        plain_database, "SELECT opened_at, closed_at - opened_at, close_cause, title, stream_id FROM broadcast"
-    )
-    assert row[0] == chzzk.sent(channel.channel_id)[0].open_date
+def test_a_broadcast_is_noticed_within_a_poll_and_ends_after_two_closes(played: Played) -> None:
+    played.assert_complete(NOTICED)
+    columns = "opened_at, closed_at - opened_at, close_cause, title, stream_id"
+    (row,) = played.rows(NOTICED, columns)
+    assert row[0] == played.chzzk.sent(NOTICED.channel_id)[0].open_date
     assert row[1].total_seconds() == 20  # Chzzk's own closeDate, not the second CLOSE's time
     assert row[2:4] == ("closed", "새 제목")
-    assert row[4].endswith(f"_{channel.channel_id}")
-    assert fetch(plain_database, "SELECT title FROM broadcast_change ORDER BY ts") == [
-        ("오늘도 달려봅시다",),
-        ("새 제목",),
-    ]
-    assert fetch(plain_database, "SELECT min(viewers) > 500, count(*) > 3 FROM viewer_sample") == [(True, True)]
-    assert fetch(plain_database, "SELECT name FROM channel") == [("시험방송",)]
-    first = next(index for index, request in enumerate(chzzk.requests) if request.simulated_sec >= 5)
-    # The token is asked for right after the first answer that says OPEN.
-    assert "token" in [request.endpoint for request in chzzk.requests[first : first + 4]]
+    assert row[4].endswith(f"_{NOTICED.channel_id}")
+    changes = "broadcast_change AS c JOIN broadcast AS b USING (broadcast_id)"
+    assert played.rows(NOTICED, "c.title", changes, "c.ts") == [("오늘도 달려봅시다",), ("새 제목",)]
+    samples = "viewer_sample AS s JOIN broadcast AS b USING (broadcast_id)"
+    assert played.rows(NOTICED, "min(s.viewers) > 500, count(*) > 3", samples) == [(True, True)]
+    assert played.rows(NOTICED, "name", "channel AS b") == [("시작",)]
+    # It was connected to within one poll of the first that could have said OPEN.
+    opened_sec = 5 / SPEED
+    asked = [request.at_sec for request in played.chzzk.requests if request.channel_id == NOTICED.channel_id]
+    first = next(moment for moment in asked if moment > opened_sec)
+    (connection,) = played.connections(NOTICED)
+    assert connection.opened_sec - first < 2
 
 
-async def test_a_false_close_an_error_and_block_end_nothing(plain_database: Database) -> None:
-    channel = show(
-        Fault(6, "false_close"),
-        Fault(11, "block", polls=3),
-        Fault(15, "http_status", code=500, polls=3),
-        Fault(19, "html", polls=2),
-        Fault(22, "http_status", code=429, retry_after=0, polls=2),
-    )
-    chzzk = await collected(plain_database, channel)
-    assert_complete(plain_database, chzzk, channel)
-    assert fetch(plain_database, "SELECT close_cause FROM broadcast") == [("closed",)]
-    assert len(chzzk.connections) == 1
+def test_a_false_close_an_error_and_block_end_nothing(played: Played) -> None:
+    played.assert_complete(DOUBTED)
+    assert played.rows(DOUBTED, "close_cause") == [("closed",)]
+    assert len(played.connections(DOUBTED)) == 1
+    statuses = [request.status for request in played.chzzk.requests if request.channel_id == DOUBTED.channel_id]
+    assert statuses.count(500) == 3
+    assert statuses.count(429) == 2
 
 
-async def test_two_false_closes_and_the_broadcast_goes_on_as_the_same(plain_database: Database) -> None:
-    channel = show(Fault(12, "false_close", polls=4), duration_sec=40, base_rate=2)
-    chzzk = await collected(plain_database, channel, broadcasts=2)
-    assert_complete(plain_database, chzzk, channel)
-    assert fetch(plain_database, "SELECT count(*), count(closed_at) FROM broadcast") == [(1, 1)]
-    assert causes(plain_database) == ["broadcast ended", "broadcast ended"]
+def test_two_false_closes_and_the_broadcast_goes_on_as_the_same(played: Played) -> None:
+    played.assert_complete(DENIED)
+    assert played.rows(DENIED, "count(*), count(closed_at)") == [(1, 1)]
+    assert causes(played.database, DENIED.channel_id) == ["broadcast ended", "broadcast ended"]
+    assert len([stream for stream in played.ended if stream.endswith(DENIED.channel_id)]) == 2
 
 
-async def test_a_new_open_date_is_a_new_broadcast(plain_database: Database) -> None:
-    # No poll sees the moment between the two.
-    channel = Channel("연속", [Broadcast(25, 3, **ONE), Broadcast(25, 3, title="2부", **ONE)])
-    chzzk = await collected(plain_database, channel, broadcasts=2)
-    assert_complete(plain_database, chzzk, channel)
-    rows = fetch(plain_database, "SELECT close_cause, title FROM broadcast ORDER BY opened_at")
+def test_a_new_open_date_is_a_new_broadcast(played: Played) -> None:
+    played.assert_complete(FOLLOWED)
+    rows = played.rows(FOLLOWED, "close_cause, title", order="opened_at")
     assert rows == [("replaced", "오늘도 달려봅시다"), ("closed", "2부")]
 
 
-@pytest.mark.parametrize("code", [None, 1000, 4001])
-async def test_a_moved_chat_is_followed_and_nothing_is_lost(plain_database: Database, code: int | None) -> None:
-    channel = show(Fault(12, "chat_channel_change", code=code), base_rate=5)
-    chzzk = await collected(plain_database, channel)
-    assert_complete(plain_database, chzzk, channel)
-    assert len({record.chat_channel_id for record in chzzk.connections}) == 2
+@pytest.mark.parametrize("code", MOVED)
+def test_a_moved_chat_is_followed_and_nothing_is_lost(played: Played, code: int | None) -> None:
+    channel = MOVED[code]
+    played.assert_complete(channel)
+    assert len({record.chat_channel_id for record in played.connections(channel)}) == 2
     if code is None:
-        assert causes(plain_database) == ["chat channel changed", "broadcast ended"]
+        assert causes(played.database, channel.channel_id) == ["chat channel changed", "broadcast ended"]
+
+
+def test_a_missing_open_date_is_looked_up(played: Played) -> None:
+    played.assert_complete(UNDATED)
+    assert played.rows(UNDATED, "count(*)") == [(2,)]
+
+
+def test_without_an_open_date_no_broadcast_is_made_up(played: Played) -> None:
+    played.assert_complete(UNKNOWN)
+    assert played.rows(UNKNOWN, "count(*)") == [(1,)]
+
+
+def test_an_adult_broadcast_without_a_login_is_watched_without_its_chat(played: Played) -> None:
+    assert played.connections(ADULT) == []
+    ((opened, closed, cause),) = gaps(played.database, ADULT.channel_id)
+    assert (closed - opened, cause) == (10_000, "late start")
+
+
+def test_a_half_open_socket_is_given_up_and_refilled(played: Played) -> None:
+    played.assert_complete(DEAF)
+    assert causes(played.database, DEAF.channel_id)[0] == "silent for 0.8 s"
+    connections = "connection AS c JOIN broadcast AS b USING (broadcast_id)"
+    assert played.rows(DEAF, "c.refilled > 0", connections, "c.connected_at")[-1] == (True,)
 
 
 async def test_a_chat_that_moves_while_there_is_no_connection_is_asked_for_its_last_words(
@@ -116,7 +203,7 @@ async def test_a_chat_that_moves_while_there_is_no_connection_is_asked_for_its_l
         Fault(11.5, "drop"),
         Fault(13, "chat_channel_change"),
     ]
-    channel = show(*faults, base_rate=5, duration_sec=40)
+    channel = show(*faults, base_rate=5, duration_sec=25)
     chzzk = await collected(plain_database, channel)
     assert_complete(plain_database, chzzk, channel)
 
@@ -124,9 +211,7 @@ async def test_a_chat_that_moves_while_there_is_no_connection_is_asked_for_its_l
 async def test_a_chat_that_moves_while_the_handshake_runs_is_followed(
     plain_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from collector import broadcast as broadcast_module
-
-    channel = show(Fault(13, "chat_channel_change"), base_rate=5, duration_sec=40)
+    channel = show(Fault(13, "chat_channel_change"), base_rate=5, duration_sec=30)
     slow, opened = broadcast_module.ChatSocket.open, 0
 
     async def open_slowly(*arguments: Any) -> Any:
@@ -142,52 +227,15 @@ async def test_a_chat_that_moves_while_the_handshake_runs_is_followed(
 
 
 async def test_silence_asks_and_does_not_end_an_open_broadcast(plain_database: Database) -> None:
-    channel = show(duration_sec=25, base_rate=0, channel_events_per_min=0, donations_per_min=0)
+    channel = show(duration_sec=12, base_rate=0, channel_events_per_min=0, donations_per_min=0)
     chzzk = await collected(plain_database, channel, idle_timeout_sec=0.3)
     assert fetch(plain_database, "SELECT close_cause FROM broadcast") == [("idle",)]
     assert len(chzzk.connections) == 1
 
 
-async def test_a_missing_open_date_is_looked_up(plain_database: Database) -> None:
-    faults = [Fault(0, "patch", omit=["openDate", "closeDate"], endpoint="live-status", polls=9_999)]
-    channel = Channel("무날짜", [Broadcast(20, 3, **ONE), Broadcast(25, 3, offline_before_sec=0, **ONE)], faults)
-    chzzk = await collected(plain_database, channel, broadcasts=2)
-    assert_complete(plain_database, chzzk, channel)
-    assert fetch(plain_database, "SELECT count(*) FROM broadcast") == [(2,)]
-
-
-async def test_without_an_open_date_no_broadcast_is_made_up(plain_database: Database) -> None:
-    faults = [
-        Fault(0, "patch", omit=["openDate"], endpoint="live-status", polls=3),
-        Fault(0, "http_status", code=500, endpoint="live-detail", polls=3),
-    ]
-    channel = show(*faults, quiet_start_sec=15)
-    chzzk = await collected(plain_database, channel)
-    assert_complete(plain_database, chzzk, channel)
-    assert fetch(plain_database, "SELECT count(*) FROM broadcast") == [(1,)]
-
-
-async def test_an_adult_broadcast_without_a_login_is_watched_without_its_chat(plain_database: Database) -> None:
-    chzzk = await collected(plain_database, show(adult=True, duration_sec=10))
-    assert chzzk.connections == []
-    opened, closed, cause = gaps(plain_database)[0]
-    assert (closed - opened, cause) == (10_000, "late start")
-
-
-async def test_a_half_open_socket_is_given_up_and_refilled(plain_database: Database) -> None:
-    channel = show(Fault(12, "half_open"), duration_sec=40)
-    chzzk = await collected(plain_database, channel, heartbeat=Heartbeat(ping_after=0.3, dead_after=0.6))
-    assert_complete(plain_database, chzzk, channel)
-    assert causes(plain_database)[0] == "silent for 0.6 s"
-    refilled = fetch(plain_database, "SELECT refilled > 0 FROM connection ORDER BY connected_at DESC LIMIT 1")
-    assert refilled == [(True,)]
-
-
 async def test_recent_chat_that_is_not_understood_does_not_hide_a_gap(
     plain_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from simulator.room import Room
-
     monkeypatch.setattr(Room, "recent_body", lambda room, count: {"messageList": None})
     channel = show(Fault(15, "handshake_reject", attempts=3), Fault(15.1, "drop"), base_rate=10)
     chzzk = await collected(plain_database, channel)

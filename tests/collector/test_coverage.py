@@ -45,6 +45,13 @@ def test_recent_chat_that_does_not_reach_it_leaves_a_gap_with_the_cause_of_the_l
     assert coverage.saw_recent(2500, 3000, False) == Missing(2000, 2500, "close 1006")
 
 
+def test_a_late_answer_does_not_deny_what_came_live() -> None:
+    coverage = Coverage(1000, "late start")
+    coverage.saw_live(2000)
+    coverage.saw_live(9000)
+    assert coverage.saw_recent(5000, 9000, False) == Missing(1000, 2000, "late start")
+
+
 def test_attempts_that_fail_keep_the_first_cause() -> None:
     coverage = Coverage(1000, "late start")
     coverage.saw_recent(None, None, True)

@@ -21,8 +21,8 @@ WHERE
 ORDER BY b.opened_at, b.broadcast_id;
 
 -- name: event_span
--- When the last message of a broadcast was said; NULL where there is none. Channel events, which have no author, have no
--- time of Chzzk's either.
+-- When the last message of a broadcast was said; NULL where there is none. Channel events, which have no author, have
+-- no time of Chzzk's either.
 SELECT max(ts) AS last_ts
 FROM event
 WHERE broadcast_id = %(broadcast_id)s AND NOT (kind = 'other' AND user_id IS NULL);
@@ -42,7 +42,8 @@ ORDER BY kind;
 -- name: chatter_total
 -- How many people wrote, in the session's broadcast.
 SELECT count(*) AS chatters
-FROM chatter;
+FROM said
+WHERE previous_sec IS NULL AND chatter IS NOT NULL;
 
 -- name: event_latency
 -- From Chzzk's time of a live message to its arrival, in seconds: median and 99th percentile.
@@ -98,33 +99,46 @@ WHERE broadcast_id = %(broadcast_id)s
 ORDER BY ts, event_key;
 
 -- name: sample_chats
--- A few chats of each segment, those written most often, so that one glance tells what the segment was about.
-SELECT
-    r.segment,
-    r.text,
-    r.chats
-FROM (
+-- A few chats of each segment: those written most often in its busiest minute, so that one glance tells what happened.
+WITH busiest AS (
+    SELECT DISTINCT ON (sec / %(segment_sec)s)
+        sec / %(segment_sec)s AS segment,
+        ts
+    FROM series
+    WHERE bucket_sec = 60 AND chat_count > 0
+    ORDER BY sec / %(segment_sec)s, chat_count DESC, sec
+),
+
+chats AS (
     SELECT
-        c.segment,
-        c.text,
-        count(*) AS chats,
-        row_number() OVER (PARTITION BY c.segment ORDER BY count(*) DESC, c.text) AS place
-    FROM (
-        SELECT
-            floor(date_part('epoch', ts - %(opened_at)s::timestamptz) / %(segment_sec)s)::integer AS segment,
-            left(content, 200) AS text
-        FROM event
-        WHERE
-            broadcast_id = %(broadcast_id)s
-            AND kind = 'chat'
-            AND NOT hidden
-            AND content <> ''
-            AND ts >= %(opened_at)s::timestamptz
-    ) AS c
-    GROUP BY c.segment, c.text
-) AS r
-WHERE r.place <= %(samples)s
-ORDER BY r.segment, r.place;
+        b.segment,
+        left(e.content, 200) AS text,
+        count(*) AS chats
+    FROM busiest AS b
+    INNER JOIN event AS e
+        ON e.broadcast_id = %(broadcast_id)s AND e.ts >= b.ts AND e.ts < b.ts + interval '60 seconds'
+    WHERE e.kind = 'chat' AND NOT e.hidden AND e.content <> ''
+    GROUP BY b.segment, left(e.content, 200)
+),
+
+ranked AS (
+    SELECT
+        chats.segment,
+        chats.text,
+        chats,
+        row_number() OVER (
+            PARTITION BY chats.segment ORDER BY chats DESC, chats.text COLLATE "C" -- noqa: RF03
+        ) AS place
+    FROM chats
+)
+
+SELECT
+    segment,
+    text,
+    chats
+FROM ranked
+WHERE place <= %(samples)s
+ORDER BY segment, place;
 
 -- name: mark_exported
 -- The broadcast's files are as new as its rows were when the job began.

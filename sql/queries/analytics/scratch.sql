@@ -7,20 +7,32 @@ CREATE TEMP TABLE viewer_sample (LIKE viewer_sample INCLUDING ALL);
 
 CREATE TEMP TABLE gap (LIKE gap INCLUDING ALL);
 
+-- name: default_scratch
+-- What is the same in every row that is loaded.
+ALTER TABLE event
+ALTER COLUMN broadcast_id SET DEFAULT 0,
+ALTER COLUMN source SET DEFAULT 'import';
+
+-- name: copy_brief_events
+-- Loads what an analysis reads of events, in COPY's text format.
+COPY event (ts, kind, event_key, user_id, content, amount, hidden) FROM STDIN (FORMAT text);
+
 -- name: copy_events
--- Loads events in COPY's text format.
-COPY event (ts, broadcast_id, kind, event_key, user_id, nickname, content, amount, hidden, source, received_at, extra)
+-- Loads all of events, in COPY's text format.
+COPY event (ts, kind, event_key, user_id, nickname, content, amount, hidden, received_at, extra)
 FROM STDIN (FORMAT text);
 
 -- name: create_incoming
 -- Where a batch with repeated events waits; it has no unique key.
-CREATE TEMP TABLE IF NOT EXISTS incoming (LIKE event);
+CREATE TEMP TABLE IF NOT EXISTS incoming (LIKE event INCLUDING DEFAULTS);
+
+-- name: copy_brief_incoming
+-- The same columns as copy_brief_events.
+COPY incoming (ts, kind, event_key, user_id, content, amount, hidden) FROM STDIN (FORMAT text);
 
 -- name: copy_incoming
 -- The same columns as copy_events.
-COPY incoming (
-    ts, broadcast_id, kind, event_key, user_id, nickname, content, amount, hidden, source, received_at, extra
-)
+COPY incoming (ts, kind, event_key, user_id, nickname, content, amount, hidden, received_at, extra)
 FROM STDIN (FORMAT text);
 
 -- name: merge_incoming

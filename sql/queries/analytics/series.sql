@@ -10,54 +10,47 @@ CREATE TEMP TABLE series (
     chatters integer, -- distinct authors of chats
     viewers integer, -- mean of the samples in the bucket; NULL without one
     in_gap boolean NOT NULL, -- part of the bucket was not collected
-    crowd integer, -- chat_count with the one who wrote most in each half minute counted once: nobody alone is a surge
+    crowd integer, -- chat_count with whoever wrote most in each half minute counted once: nobody alone is a surge
     PRIMARY KEY (bucket_sec, sec)
 );
 
 -- name: create_said
 -- Who wrote when: every chat of the broadcast as small numbers, so that it can be counted again and again.
-CREATE TEMP TABLE chatter (
-    user_id text NOT NULL,
-    chatter_no integer NOT NULL
-);
-
 CREATE TEMP TABLE said (
     sec integer NOT NULL, -- since opened_at
-    chatter_no integer, -- NULL: nobody knows who
+    chatter bigint, -- 64-bit digest of the author's id; NULL: nobody knows who
     previous_sec integer, -- of the same author's chat before; NULL for the first
     nth integer NOT NULL -- of the same author's chats in this half minute, from 1
 );
 
--- name: fill_chatter
--- A number for each author of chats, in order of their ids: the same order on every server.
-INSERT INTO chatter (user_id, chatter_no)
-SELECT
-    a.user_id,
-    row_number() OVER (ORDER BY a.user_id COLLATE "C") -- noqa: RF03
-FROM (
-    SELECT DISTINCT user_id
-    FROM event
-    WHERE broadcast_id = %(broadcast_id)s AND kind = 'chat' AND user_id IS NOT NULL
-) AS a;
+CREATE TEMP TABLE gave (
+    sec integer NOT NULL -- of each donation, since opened_at
+);
 
 -- name: fill_said
 -- The chats of the broadcast, from second 0 on. One sort, by author and time, serves all that is counted later: a chat
 -- is its author's first in a bucket if the one before it lies in another.
-INSERT INTO said (sec, chatter_no, previous_sec, nth)
+INSERT INTO said (sec, chatter, previous_sec, nth)
 SELECT
     n.sec,
-    n.chatter_no,
-    lag(n.sec) OVER (PARTITION BY n.chatter_no ORDER BY n.slot, n.sec),
-    row_number() OVER (PARTITION BY n.chatter_no, n.slot ORDER BY n.sec)
+    n.chatter,
+    lag(n.sec) OVER (PARTITION BY n.chatter ORDER BY n.slot, n.sec),
+    row_number() OVER (PARTITION BY n.chatter, n.slot ORDER BY n.sec)
 FROM (
     SELECT
-        c.chatter_no,
-        floor(date_part('epoch', e.ts - %(opened_at)s::timestamptz))::integer AS sec,
-        floor(date_part('epoch', e.ts - %(opened_at)s::timestamptz) / 30)::integer AS slot
-    FROM event AS e
-    LEFT JOIN chatter AS c ON e.user_id = c.user_id
-    WHERE e.broadcast_id = %(broadcast_id)s AND e.kind = 'chat' AND e.ts >= %(opened_at)s::timestamptz
+        hashtextextended(user_id, 0) AS chatter,
+        floor(date_part('epoch', ts - %(opened_at)s::timestamptz))::integer AS sec,
+        floor(date_part('epoch', ts - %(opened_at)s::timestamptz) / 30)::integer AS slot
+    FROM event
+    WHERE broadcast_id = %(broadcast_id)s AND kind = 'chat' AND ts >= %(opened_at)s::timestamptz
 ) AS n;
+
+-- name: fill_gave
+-- The donations of the broadcast, from second 0 on.
+INSERT INTO gave (sec)
+SELECT floor(date_part('epoch', ts - %(opened_at)s::timestamptz))::integer
+FROM event
+WHERE broadcast_id = %(broadcast_id)s AND kind = 'donation' AND ts >= %(opened_at)s::timestamptz;
 
 -- name: fill_series
 -- One row a bucket from second 0 to the end, silent ones included.
@@ -67,7 +60,7 @@ WITH counted AS (
         sec / %(bucket_sec)s * %(bucket_sec)s AS sec,
         count(*) AS chat_count,
         count(*) FILTER (
-            WHERE chatter_no IS NOT NULL
+            WHERE chatter IS NOT NULL
             AND (previous_sec IS NULL OR previous_sec / %(bucket_sec)s < sec / %(bucket_sec)s)
         ) AS chatters
     FROM said
@@ -76,11 +69,9 @@ WITH counted AS (
 
 donated AS (
     SELECT
-        floor(date_part('epoch', ts - %(opened_at)s::timestamptz) / %(bucket_sec)s)::integer
-        * %(bucket_sec)s AS sec,
+        sec / %(bucket_sec)s * %(bucket_sec)s AS sec,
         count(*) AS donation_count
-    FROM event
-    WHERE broadcast_id = %(broadcast_id)s AND kind = 'donation' AND ts >= %(opened_at)s::timestamptz
+    FROM gave
     GROUP BY 1
 ),
 
@@ -146,15 +137,23 @@ SELECT
 FROM known;
 
 -- name: fill_crowd
--- The crowd of each second: its chats, but of the one who wrote most in the half minute only the first. Of several who
--- wrote as much, it is the one whose id comes first.
+-- The crowd of each second: its chats, but of whoever wrote most in the half minute only the first; of each of them,
+-- where several wrote as much.
 WITH loudest AS (
-    SELECT DISTINCT ON (sec / 30)
-        sec / 30 AS slot,
-        chatter_no
-    FROM said
-    WHERE nth > 1 AND chatter_no IS NOT NULL
-    ORDER BY sec / 30, nth DESC, chatter_no
+    SELECT
+        w.slot,
+        w.chatter
+    FROM (
+        SELECT
+            sec / 30 AS slot,
+            chatter,
+            max(nth) AS chats,
+            max(max(nth)) OVER (PARTITION BY sec / 30) AS most
+        FROM said
+        WHERE nth > 1 AND chatter IS NOT NULL
+        GROUP BY 1, 2
+    ) AS w
+    WHERE w.chats = w.most
 ),
 
 loud AS (
@@ -162,7 +161,7 @@ loud AS (
         s.sec,
         count(*) AS chats
     FROM said AS s
-    INNER JOIN loudest AS l ON s.sec / 30 = l.slot AND s.chatter_no = l.chatter_no
+    INNER JOIN loudest AS l ON s.sec / 30 = l.slot AND s.chatter = l.chatter
     WHERE s.nth > 1
     GROUP BY s.sec
 )

@@ -1,0 +1,72 @@
+"""Reaching the database: what is said when that fails names the place, and never the password."""
+
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from store.database import Database, DatabaseUnavailable, open_database
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://user:s3cret@127.0.0.1:1/nokchart",
+        "host=127.0.0.1 port=1 user=user password=s3cret",
+        "postgresql://user:s3cret@nowhere.invalid/nokchart",
+        # Passwords that were not escaped, and what libpq takes them for.
+        "postgresql://user:p@s3cret@127.0.0.1:1/nokchart",
+        "postgresql://user:s3cret/x@127.0.0.1:1/nokchart",
+        "postgresql://user:x/s3cret@127.0.0.1:1/nokchart",
+        "postgresql://user:x?s3cret@127.0.0.1:1/nokchart",
+        "postgresql://user:x#s3cret@127.0.0.1:1/nokchart",
+        "postgresql://user:s3cret%@127.0.0.1:1/nokchart",
+        "postgres:/user:s3cret@127.0.0.1/nokchart",
+        "mysql://user:s3cret@127.0.0.1/nokchart",
+        "password=s3cret oops=1",
+        "s3cret",
+    ],
+)
+def test_a_database_that_cannot_be_reached_is_one_sentence_without_secrets(url: str, tmp_path: Path) -> None:
+    with pytest.raises(DatabaseUnavailable) as caught:
+        open_database(url, tmp_path).__enter__()
+    message = str(caught.value)
+    assert "s3cret" not in message
+    assert "\n" not in message
+    assert "database" in message
+
+
+def _run(database: Database, home: Path, statement: str) -> None:
+    with open_database(database.url, home) as opened, opened.connect() as connection:
+        connection.execute(statement.encode())
+
+
+@pytest.mark.parametrize(
+    ("statement", "message"),
+    [
+        ("SELECT pg_terminate_backend(pg_backend_pid())", "The database went away"),
+        ("DO $$ BEGIN RAISE disk_full; END $$", "no room left on its disk"),
+    ],
+)
+def test_a_server_that_fails_us_later_is_one_sentence(
+    plain_database: Database, tmp_path: Path, statement: str, message: str
+) -> None:
+    with pytest.raises(DatabaseUnavailable, match=message) as caught:
+        _run(plain_database, tmp_path, statement)
+    assert "\n" not in str(caught.value)
+
+
+def test_our_own_mistakes_stay_loud(plain_database: Database, tmp_path: Path) -> None:
+    with pytest.raises(psycopg.errors.UndefinedTable):
+        _run(plain_database, tmp_path, "SELECT * FROM no_such_table")
+
+
+async def test_the_pool_reaches_the_same_database(plain_database: Database) -> None:
+    async with plain_database.pool() as pool:
+        assert await pool.fetchval("SELECT current_database()") == plain_database.parameters["dbname"]
+
+
+def test_the_engine_reaches_the_same_database(plain_database: Database) -> None:
+    with plain_database.engine().connect() as connection:
+        found = connection.exec_driver_sql("SELECT current_database()").scalar()
+    assert found == plain_database.parameters["dbname"]
