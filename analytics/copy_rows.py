@@ -10,6 +10,7 @@ from store.event import TYPE_OF_KIND, event_key
 from store.text import clean_json, clean_text, load_json
 
 _NULL = "\\N"
+_FRACTIONS = [f".{ms:03d}+00" for ms in range(1000)]
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
@@ -24,12 +25,9 @@ class CopyRows(ABC):
         """`opened_ms`: second 0, ms since 1970."""
         self._opened_ms = opened_ms
 
+    @abstractmethod
     def rows(self, block: Block) -> bytes:
         """The block in COPY's text format."""
-        return "".join(map(self._row, block.lines, block.escaped)).encode()
-
-    @abstractmethod
-    def _row(self, line: Line, escaped: bool) -> str: ...
 
 
 class BriefRows(CopyRows):
@@ -38,28 +36,27 @@ class BriefRows(CopyRows):
     copy = "copy_brief_events"
     copy_repeated = "copy_brief_incoming"
 
-    def __init__(self, opened_ms: int) -> None:
-        super().__init__(opened_ms)
-        # Authors are only told apart and counted: a number is read, stored and compared faster than 32 digits.
-        self._numbers: dict[str, int] = {}
-
-    def _row(self, line: Line, escaped: bool) -> str:
-        ts_ms = self._opened_ms + line.t_ms
-        author, text, kind, donation_id, amount = line.user_id, line.text, line.type, None, _NULL
-        if author is None:
-            author = line.user  # files of the old tool have no ids
-        if kind != "chat":
-            kind, _, donation_id, _ = _kind_of(line)
-            amount = _NULL if line.amount is None else str(line.amount)
-        # Only to tell repeated events apart, in a table that goes with the session: the fast hash will do.
-        key = hash((kind, author, text, donation_id, amount))
-        if escaped or text is None:
-            text = _escaped(_cleaned(text))
-        numbers = self._numbers
-        number = _NULL if author is None else numbers.setdefault(author, len(numbers))
-        return (
-            f"{_clock(ts_ms // 1000)}.{ts_ms % 1000:03d}+00\t{kind}\t{key}\t{number}\t{text}\t{amount}\t{line.hidden}\n"
-        )
+    def rows(self, block: Block) -> bytes:
+        # One loop without a call in it for nearly every line: this is what the time of `nokchart process` goes into.
+        rows: list[str] = []
+        append = rows.append
+        opened_ms = self._opened_ms
+        for line, escaped in zip(block.lines, block.escaped, strict=True):
+            second, ms = divmod(opened_ms + line.t_ms, 1000)
+            kind, text, author, amount = line.type, line.text, line.user_id, _NULL
+            if author is None:
+                author = line.user  # files of the old tool have no ids
+            # Only to tell repeated events apart, in a table that goes with the session: the fast hash will do.
+            if kind == "chat":
+                key = hash((author, text))
+            else:
+                kind, _, own_id, _ = _kind_of(line)
+                amount = _NULL if line.amount is None else str(line.amount)
+                key = hash((kind, author, text, own_id, amount))
+            if escaped or text is None or author is None:
+                text, author = _escaped(_cleaned(text)), _escaped(_cleaned(author))
+            append(f"{_clock(second)}{_FRACTIONS[ms]}\t{kind}\t{key}\t{author}\t{text}\t{amount}\t{line.hidden}\n")
+        return "".join(rows).encode()
 
 
 class WholeRows(CopyRows):
@@ -68,30 +65,33 @@ class WholeRows(CopyRows):
     copy = "copy_events"
     copy_repeated = "copy_incoming"
 
-    def _row(self, line: Line, escaped: bool) -> str:
-        ts_ms = self._opened_ms + line.t_ms
+    def rows(self, block: Block) -> bytes:
+        return "".join(map(self._row, block.lines)).encode()
+
+    def _row(self, line: Line) -> str:
+        second, ms = divmod(self._opened_ms + line.t_ms, 1000)
         author = _cleaned(line.user if line.user_id is None else line.user_id)
         user, text = _cleaned(line.user), _cleaned(line.text)
-        kind, code, donation_id, extra = _kind_of(line)
-        key = event_key(code, author, ts_ms, text, donation_id, line.amount)
+        kind, code, own_id, extra = _kind_of(line)
+        key = event_key(code, author, 1000 * second + ms, text, own_id, line.amount)
         received = _NULL if line.received_at is None else line.received_at.isoformat()
         return (
-            f"{_clock(ts_ms // 1000)}.{ts_ms % 1000:03d}+00\t{kind}\t{key}\t{_escaped(author)}\t{_escaped(user)}\t"
-            f"{_escaped(text)}\t{_NULL if line.amount is None else line.amount}\t{line.hidden}\t{received}\t"
+            f"{_clock(second)}{_FRACTIONS[ms]}\t{kind}\t{key}\t{_escaped(author)}\t{_escaped(user)}\t{_escaped(text)}\t"
+            f"{_NULL if line.amount is None else line.amount}\t{line.hidden}\t{received}\t"
             f"{_NULL if extra is None else _escaped(clean_json(extra))}\n"
         )
 
 
 def _kind_of(line: Line) -> tuple[str, int, str | None, dict[str, Any] | None]:
-    """Kind, Chzzk's type code, donationId, and what has no column."""
+    """Kind, type code, the message's own id, and what has no column."""
     extra = load_json(bytes(line.extra))
     if not isinstance(extra, dict):
         extra = None
-    donation_id = None if extra is None or extra.get("donationId") is None else clean_text(str(extra["donationId"]))
+    own_id = None if extra is None or extra.get("id") is None else clean_text(str(extra["id"]))
     if line.type in TYPE_OF_KIND:
-        return line.type, TYPE_OF_KIND[line.type], donation_id, extra
+        return line.type, TYPE_OF_KIND[line.type], own_id, extra
     code = None if extra is None else extra.get("type")
-    return "other", code if isinstance(code, int) else 0, donation_id, extra
+    return "other", code if isinstance(code, int) else 0, own_id, extra
 
 
 @lru_cache(maxsize=64)

@@ -13,7 +13,7 @@ from analytics.folder import OutputError, broadcast_folder, write_json
 from analytics.language import Language
 from analytics.peaks import Peaks, PeakSettings, find_peaks, peaks_content, store_peaks
 from analytics.report import collection_report, made_report, parameters
-from analytics.series import Span, fill_minutes, fill_seconds, read_rows, write_series
+from analytics.series import Span, fill_series, read_rows, write_series
 from analytics.session import Connection, analysis_session
 from analytics.source import load_source
 from analytics.subject import Subject
@@ -101,10 +101,9 @@ def _make_files(
     # Where the database has work, this process has time: to import the libraries of charts, and to draw.
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="chart") as artist:
         artist.submit(importlib.import_module, "analytics.chart")
-        fill_seconds(connection, subject.broadcast_id, span, settings.rolling_sec)
+        fill_series(connection, subject.broadcast_id, span, settings.rolling_sec)
         peaks = find_peaks(connection, settings.peaks)
         drawing = artist.submit(_draw, read_rows(connection), subject, peaks, folder, settings)
-        fill_minutes(connection, subject.broadcast_id, span, settings.rolling_sec)
         files += write_series(connection, folder, span, settings.rolling_sec)
         for name, content in {
             "peaks.json": peaks_content(subject.stream_id, peaks, settings.peaks),

@@ -21,36 +21,22 @@ class Span:
     length_sec: int
 
 
-def fill_seconds(connection: Connection, broadcast_id: int, span: Span, rolling_sec: int) -> None:
-    """Computes the session's series of one second, which peaks are found in, from the session's events."""
+def fill_series(connection: Connection, broadcast_id: int, span: Span, rolling_sec: int) -> None:
+    """Computes the session's series of all widths from the session's events."""
     of_span = {"broadcast_id": broadcast_id, "opened_at": span.opened_at}
-    connection.execute(sql.query("create_said"))
-    connection.execute(sql.query("fill_said"), of_span)
-    connection.execute(sql.query("fill_gave"), of_span)
-    connection.execute("ANALYZE said")
-    _fill(connection, broadcast_id, span, rolling_sec, 1)
+    connection.execute(sql.query("create_second"))
+    connection.execute(sql.query("fill_second"), of_span)
+    for bucket_sec in BUCKETS_SEC:
+        connection.execute(
+            sql.query("fill_series"),
+            {
+                **of_span,
+                "bucket_sec": bucket_sec,
+                "length_sec": span.length_sec,
+                "rolling_before": max(1, rolling_sec // bucket_sec) - 1,
+            },
+        )
     connection.execute("ANALYZE series")
-    connection.execute(sql.query("fill_crowd"))
-
-
-def fill_minutes(connection: Connection, broadcast_id: int, span: Span, rolling_sec: int) -> None:
-    """Computes the wider series, once that of one second is there."""
-    for bucket_sec in BUCKETS_SEC[1:]:
-        _fill(connection, broadcast_id, span, rolling_sec, bucket_sec)
-    connection.execute(sql.query("sum_crowd"))
-
-
-def _fill(connection: Connection, broadcast_id: int, span: Span, rolling_sec: int, bucket_sec: int) -> None:
-    connection.execute(
-        sql.query("fill_series"),
-        {
-            "broadcast_id": broadcast_id,
-            "opened_at": span.opened_at,
-            "bucket_sec": bucket_sec,
-            "length_sec": span.length_sec,
-            "rolling_before": max(1, rolling_sec // bucket_sec) - 1,
-        },
-    )
 
 
 def write_series(connection: Connection, folder: Path, span: Span, rolling_sec: int) -> list[Path]:

@@ -12,7 +12,7 @@ from analytics.event_lines import Notes
 from analytics.folder import OutputError, write_json
 from analytics.language import Language
 from analytics.peaks import PeakSettings, find_peaks, peaks_content
-from analytics.series import fill_minutes, fill_seconds, write_series
+from analytics.series import fill_series, write_series
 from analytics.series_frame import load_series, read_series_file
 from analytics.session import SCRATCH_ID, analysis_session
 from analytics.source import load_source
@@ -31,8 +31,7 @@ def build_series(database: Database, events: Path, out: Path, rolling_sec: int) 
     """Writes the three chat_ts files of an events.jsonl into the folder `out`."""
     with analysis_session(database, scratch=True) as connection:
         source = load_source(connection, events, None)
-        fill_seconds(connection, SCRATCH_ID, source.span, rolling_sec)
-        fill_minutes(connection, SCRATCH_ID, source.span, rolling_sec)
+        fill_series(connection, SCRATCH_ID, source.span, rolling_sec)
         return write_series(connection, out, source.span, rolling_sec), source.notes
 
 

@@ -17,6 +17,7 @@ def find_topics(connection: Connection, stream_id: str, broadcast_id: int, span:
         sql.query("sample_chats"),
         {
             "broadcast_id": broadcast_id,
+            "opened_at": span.opened_at,
             "segment_sec": SEGMENT_SEC,
             "samples": SAMPLES,
         },

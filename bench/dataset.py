@@ -49,7 +49,7 @@ def write_folder(folder: Path, hours: float) -> int:
             if item.amount is not None:
                 line["amount"] = item.amount
             if item.donation_id is not None:
-                line["extra"] = {"donationId": item.donation_id}
+                line["extra"] = {"id": item.donation_id}
             file.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
             count += 1
     return count

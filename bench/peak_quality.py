@@ -331,7 +331,7 @@ class Scene:
 
 
 def crowd_of(seconds: int, events: Sequence[tuple[int, int]]) -> tuple[Counts, Counts, Counts]:
-    """Of (second, user) pairs: chats, distinct chatters, and chats with each half minute's loudest counted once each."""
+    """Of (second, user) pairs: chats, distinct chatters, and chats with a half minute's loudest counted once."""
     chats, chatters, crowd = (np.zeros(seconds, dtype=np.int64) for _ in range(3))
     by_slot: dict[int, dict[int, int]] = {}
     for second, user in events:

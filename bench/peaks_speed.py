@@ -5,7 +5,7 @@ from pathlib import Path
 
 from analytics.loading import load_events
 from analytics.peaks import Peaks, PeakSettings, find_peaks
-from analytics.series import Span, fill_seconds
+from analytics.series import Span, fill_series
 from analytics.session import SCRATCH_ID, analysis_session
 from bench.dataset import OPENED_AT
 from store.database import Database
@@ -15,7 +15,7 @@ def peaks_ms(database: Database, folder: Path, hours: float, runs: int = 15) -> 
     """Milliseconds of each run, sorted, on the series of the folder; and what was found."""
     with analysis_session(database, scratch=True) as connection:
         load_events(connection, folder / "events.jsonl", OPENED_AT)
-        fill_seconds(connection, SCRATCH_ID, Span(OPENED_AT, round(hours * 3600)), 600)
+        fill_series(connection, SCRATCH_ID, Span(OPENED_AT, round(hours * 3600)), 600)
         times = []
         for _ in range(runs):
             begun = time.perf_counter()

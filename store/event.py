@@ -34,7 +34,7 @@ class Event(NamedTuple):
     received_ms: int | None
     """By the clock of this machine; None for what was imported without it."""
     extra: str | None
-    """JSON object with what has no column, or None."""
+    """JSON object with what has no column, or None. `type`: the type code, of kind 'other'; `id`: see `event_key`."""
 
 
 def event_key(
@@ -42,15 +42,15 @@ def event_key(
     author: str | None,
     ts_ms: int,
     text: str | None,
-    donation_id: str | None = None,
+    own_id: str | None = None,
     amount: int | None = None,
 ) -> int:
     """Signed 64-bit digest that names a message, the same whichever way the message came.
 
-    Chzzk has no message id; (author, time) alone is not unique, since most donations share the author 'anonymous'. What
-    names a donation is its donationId, or else its text and amount.
+    Chzzk has no message id; (author, time) alone is not unique, since most donations share the author 'anonymous'.
+    `own_id` is what names some messages all the same; in `extra` it is `id`.
     """
-    name = donation_id or (text or "" if amount is None else f"{text or ''}\x1f{amount}")
+    name = own_id or (text or "" if amount is None else f"{text or ''}\x1f{amount}")
     digest = hashlib.blake2b(f"{type_code}\x1f{author or ''}\x1f{ts_ms}\x1f{name}".encode(), digest_size=8)
     return int.from_bytes(digest.digest(), "big", signed=True)
 

@@ -4,6 +4,7 @@ Chzzk writes one message in three dialects (live, recent, replay); all three end
 What cannot be read is kept as a `Rejected` with its reason, so that nothing delivered is ever dropped.
 """
 
+import hashlib
 import json
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeGuard
@@ -158,7 +159,8 @@ def _read_item(item: Any, dialect: Dialect, received_ms: int) -> Event:
     extras = _nested(item.get("extras"))
     profile = _nested(item.get("profile"))
     kind: Kind = KIND_OF_TYPE.get(type_code, "other")
-    donation_id = extras.pop("donationId", None)
+    own_id = None if kind == "chat" else extras.pop("donationId", None) or extras.get("giftId") or extras.get("id")
+    own_id = None if own_id is None else clean_text(str(own_id))
     state = item.get(dialect.state)
 
     # What the item says of itself goes first: a name of ours must not be lost to one of its own.
@@ -171,8 +173,8 @@ def _read_item(item: Any, dialect: Dialect, received_ms: int) -> Event:
             kept["osType"] = os_type
     if kind == "other":
         kept["type"] = type_code
-    if donation_id is not None:
-        kept["donationId"] = donation_id
+    if own_id is not None:
+        kept["id"] = own_id
     if isinstance(state, str) and state != "NORMAL":
         kept["state"] = state
     if dialect is REPLAY and "playerMessageTime" in item:
@@ -181,9 +183,7 @@ def _read_item(item: Any, dialect: Dialect, received_ms: int) -> Event:
     return Event(
         ts_ms=ts_ms,
         kind=kind,
-        event_key=event_key(
-            type_code, author, ts_ms, text, None if donation_id is None else clean_text(str(donation_id)), amount
-        ),
+        event_key=event_key(type_code, author, ts_ms, text, own_id, amount),
         user_id=author,
         nickname=_first_text(profile.get("nickname"), extras.get("nickname")),
         content=text,
@@ -205,11 +205,12 @@ def _decode_blind(frame: Frame, body: Any, received_ms: int) -> None:
 
 
 def _notice(command: int, body: Any, received_ms: int) -> Event:
-    extra = clean_json({"command": command, "body": body})
+    # It has no time and no id of its own: what it says must name it.
+    own_id = hashlib.blake2b(clean_json(body).encode(), digest_size=8).hexdigest()
     return Event(
         ts_ms=received_ms,
         kind="other",
-        event_key=event_key(command, None, received_ms, extra),
+        event_key=event_key(command, None, received_ms, None, own_id),
         user_id=None,
         nickname=None,
         content=None,
@@ -217,7 +218,7 @@ def _notice(command: int, body: Any, received_ms: int) -> Event:
         hidden=False,
         source="live",
         received_ms=received_ms,
-        extra=extra,
+        extra=clean_json({"type": command, "id": own_id, "body": body}),
     )
 
 

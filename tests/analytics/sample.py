@@ -92,7 +92,7 @@ def add_event(
     """A message as the writer stores it; a second delivery changes nothing."""
     code = {"chat": 1, "donation": 10, "subscription": 11, "system": 30}.get(kind, (extra or {}).get("type", 0))
     ts_ms = (ts - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
-    key = event_key(code, user_id, ts_ms, text, (extra or {}).get("donationId"), amount)
+    key = event_key(code, user_id, ts_ms, text, (extra or {}).get("id"), amount)
     connection.execute(
         "INSERT INTO event VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
         (

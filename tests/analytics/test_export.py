@@ -32,9 +32,9 @@ def _fill(database: Database, *, closed: bool = True) -> int:
             add_event(connection, broadcast_id, at(2.5 * number + 0.123), f"채팅 {number}", user_id=f"u{number % 40}")
         for number in range(90):
             add_event(connection, broadcast_id, at(310 + number / 10), f"와 {number}", user_id=f"b{number}")
-        # the same author, time and text, told apart by donationId and by amount
+        # the same author, time and text, told apart by their own ids and by amount
         for donation in ("d1", "d2"):
-            extra = {"donationId": donation, "payType": "CURRENCY"}
+            extra = {"id": donation, "payType": "CURRENCY"}
             add_event(
                 connection, broadcast_id, at(30), None, kind="donation", user_id="anonymous", amount=1000, extra=extra
             )

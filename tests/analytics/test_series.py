@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from analytics.series import Span, fill_minutes, fill_seconds, write_series
+from analytics.series import Span, fill_series, write_series
 from analytics.session import analysis_session
 from store.database import Database
 from tests.analytics.sample import OPENED, add_broadcast, add_event
@@ -135,8 +135,7 @@ def test_every_number_is_that_of_the_reference(
             )
     span = Span(opened_at, evening.length)
     with analysis_session(plain_database) as session:
-        fill_seconds(session, broadcast_id, span, rolling_sec)
-        fill_minutes(session, broadcast_id, span, rolling_sec)
+        fill_series(session, broadcast_id, span, rolling_sec)
         files = write_series(session, tmp_path, span, rolling_sec)
     assert [path.name for path in files] == ["chat_ts_1s.csv", "chat_ts_60s.csv", "chat_ts_300s.csv"]
     by_second: list[str] = []

@@ -108,7 +108,7 @@ def stored_items(database: Database, channel_id: str | None = None) -> list[Row]
     """What is stored, in the words of `sent_items`; channel events, which are no items, are left out."""
     statement = """
         SELECT b.stream_id, (extract(epoch FROM e.ts) * 1000)::bigint, e.kind, e.user_id, e.nickname, e.content,
-            e.amount, e.hidden, e.extra ->> 'donationId'
+            e.amount, e.hidden, CASE WHEN e.kind = 'donation' THEN e.extra ->> 'id' END
         FROM event AS e JOIN broadcast AS b USING (broadcast_id)
         WHERE e.user_id IS NOT NULL AND b.channel_id = coalesce(%s, b.channel_id)
     """

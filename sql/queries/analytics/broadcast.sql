@@ -41,9 +41,8 @@ ORDER BY kind;
 
 -- name: chatter_total
 -- How many people wrote, in the session's broadcast.
-SELECT count(*) AS chatters
-FROM said
-WHERE previous_sec IS NULL AND chatter IS NOT NULL;
+SELECT coalesce(sum(newcomers), 0)::bigint AS chatters
+FROM second;
 
 -- name: event_latency
 -- From Chzzk's time of a live message to its arrival, in seconds: median and 99th percentile.
@@ -103,7 +102,7 @@ ORDER BY ts, event_key;
 WITH busiest AS (
     SELECT DISTINCT ON (sec / %(segment_sec)s)
         sec / %(segment_sec)s AS segment,
-        ts
+        sec
     FROM series
     WHERE bucket_sec = 60 AND chat_count > 0
     ORDER BY sec / %(segment_sec)s, chat_count DESC, sec
@@ -116,8 +115,8 @@ chats AS (
         count(*) AS chats
     FROM busiest AS b
     INNER JOIN event AS e
-        ON e.broadcast_id = %(broadcast_id)s AND e.ts >= b.ts AND e.ts < b.ts + interval '60 seconds'
-    WHERE e.kind = 'chat' AND NOT e.hidden AND e.content <> ''
+        ON b.sec = floor(date_part('epoch', e.ts - %(opened_at)s::timestamptz) / 60)::integer * 60
+    WHERE e.broadcast_id = %(broadcast_id)s AND e.kind = 'chat' AND NOT e.hidden AND e.content <> ''
     GROUP BY b.segment, left(e.content, 200)
 ),
 

@@ -14,64 +14,119 @@ CREATE TEMP TABLE series (
     PRIMARY KEY (bucket_sec, sec)
 );
 
--- name: create_said
--- Who wrote when: every chat of the broadcast as small numbers, so that it can be counted again and again.
-CREATE TEMP TABLE said (
+-- name: create_second
+-- What is counted of each second in which somebody wrote or gave; everything wider is a sum of these.
+CREATE TEMP TABLE second (
     sec integer NOT NULL, -- since opened_at
-    chatter bigint, -- 64-bit digest of the author's id; NULL: nobody knows who
-    previous_sec integer, -- of the same author's chat before; NULL for the first
-    nth integer NOT NULL -- of the same author's chats in this half minute, from 1
+    chat_count bigint NOT NULL,
+    donation_count bigint NOT NULL,
+    chatters_1s bigint NOT NULL, -- chats that are their author's first in this second
+    chatters_60s bigint NOT NULL, -- .. in this bucket of 60 s: their sum over it is its number of authors
+    chatters_300s bigint NOT NULL, -- .. in this bucket of 300 s
+    newcomers bigint NOT NULL, -- .. in the broadcast
+    repeats bigint NOT NULL -- chats of whoever wrote most in the half minute, but for their first in it
 );
 
-CREATE TEMP TABLE gave (
-    sec integer NOT NULL -- of each donation, since opened_at
-);
-
--- name: fill_said
--- The chats of the broadcast, from second 0 on. One sort, by author and time, serves all that is counted later: a chat
--- is its author's first in a bucket if the one before it lies in another.
-INSERT INTO said (sec, chatter, previous_sec, nth)
-SELECT
-    n.sec,
-    n.chatter,
-    lag(n.sec) OVER (PARTITION BY n.chatter ORDER BY n.slot, n.sec),
-    row_number() OVER (PARTITION BY n.chatter, n.slot ORDER BY n.sec)
-FROM (
+-- name: fill_second
+-- Counts a broadcast from second 0 on. One sort, by author and time, serves it all: a chat is its author's first in a
+-- bucket if the one before it lies in another.
+INSERT INTO second
+WITH said AS MATERIALIZED (
     SELECT
-        hashtextextended(user_id, 0) AS chatter,
-        floor(date_part('epoch', ts - %(opened_at)s::timestamptz))::integer AS sec,
-        floor(date_part('epoch', ts - %(opened_at)s::timestamptz) / 30)::integer AS slot
-    FROM event
-    WHERE broadcast_id = %(broadcast_id)s AND kind = 'chat' AND ts >= %(opened_at)s::timestamptz
-) AS n;
+        n.sec,
+        n.slot,
+        n.author,
+        lag(n.sec) OVER (PARTITION BY n.author ORDER BY n.slot, n.sec) AS previous_sec,
+        row_number() OVER (PARTITION BY n.author, n.slot ORDER BY n.sec) AS nth
+    FROM (
+        SELECT
+            hashtextextended(user_id, 0) AS author, -- 64 bits tell the authors of one broadcast apart
+            floor(date_part('epoch', ts - %(opened_at)s::timestamptz))::integer AS sec,
+            floor(date_part('epoch', ts - %(opened_at)s::timestamptz) / 30)::integer AS slot
+        FROM event
+        WHERE broadcast_id = %(broadcast_id)s AND kind = 'chat' AND ts >= %(opened_at)s::timestamptz
+    ) AS n
+),
 
--- name: fill_gave
--- The donations of the broadcast, from second 0 on.
-INSERT INTO gave (sec)
-SELECT floor(date_part('epoch', ts - %(opened_at)s::timestamptz))::integer
-FROM event
-WHERE broadcast_id = %(broadcast_id)s AND kind = 'donation' AND ts >= %(opened_at)s::timestamptz;
-
--- name: fill_series
--- One row a bucket from second 0 to the end, silent ones included.
-INSERT INTO series
-WITH counted AS (
+counted AS (
     SELECT
-        sec / %(bucket_sec)s * %(bucket_sec)s AS sec,
+        sec,
         count(*) AS chat_count,
         count(*) FILTER (
-            WHERE chatter IS NOT NULL
-            AND (previous_sec IS NULL OR previous_sec / %(bucket_sec)s < sec / %(bucket_sec)s)
-        ) AS chatters
+            WHERE author IS NOT NULL AND (previous_sec IS NULL OR previous_sec < sec)
+        ) AS chatters_1s,
+        count(*) FILTER (
+            WHERE author IS NOT NULL AND (previous_sec IS NULL OR previous_sec / 60 < sec / 60)
+        ) AS chatters_60s,
+        count(*) FILTER (
+            WHERE author IS NOT NULL AND (previous_sec IS NULL OR previous_sec / 300 < sec / 300)
+        ) AS chatters_300s,
+        count(*) FILTER (WHERE author IS NOT NULL AND previous_sec IS NULL) AS newcomers
     FROM said
-    GROUP BY 1
+    GROUP BY sec
+),
+
+-- of each half minute, everybody who wrote as much as anybody, if that is more than once
+loudest AS (
+    SELECT
+        w.slot,
+        w.author
+    FROM (
+        SELECT
+            slot,
+            author,
+            max(nth) AS chats,
+            max(max(nth)) OVER (PARTITION BY slot) AS most
+        FROM said
+        WHERE nth > 1 AND author IS NOT NULL
+        GROUP BY slot, author
+    ) AS w
+    WHERE w.chats = w.most
+),
+
+loud AS (
+    SELECT
+        s.sec,
+        count(*) AS repeats
+    FROM said AS s
+    INNER JOIN loudest AS l ON s.slot = l.slot AND s.author = l.author
+    WHERE s.nth > 1
+    GROUP BY s.sec
 ),
 
 donated AS (
     SELECT
-        sec / %(bucket_sec)s * %(bucket_sec)s AS sec,
+        floor(date_part('epoch', ts - %(opened_at)s::timestamptz))::integer AS sec,
         count(*) AS donation_count
-    FROM gave
+    FROM event
+    WHERE broadcast_id = %(broadcast_id)s AND kind = 'donation' AND ts >= %(opened_at)s::timestamptz
+    GROUP BY 1
+)
+
+SELECT
+    coalesce(c.sec, d.sec),
+    coalesce(c.chat_count, 0),
+    coalesce(d.donation_count, 0),
+    coalesce(c.chatters_1s, 0),
+    coalesce(c.chatters_60s, 0),
+    coalesce(c.chatters_300s, 0),
+    coalesce(c.newcomers, 0),
+    coalesce(l.repeats, 0)
+FROM counted AS c
+FULL JOIN donated AS d ON c.sec = d.sec
+LEFT JOIN loud AS l ON c.sec = l.sec;
+
+-- name: fill_series
+-- One row a bucket of 1, 60 or 300 s from second 0 to the end, silent ones included.
+INSERT INTO series
+WITH counted AS (
+    SELECT
+        sec / %(bucket_sec)s * %(bucket_sec)s AS sec,
+        sum(chat_count) AS chat_count,
+        sum(chat_count - repeats) AS crowd,
+        sum(donation_count) AS donation_count,
+        sum(CASE %(bucket_sec)s WHEN 1 THEN chatters_1s WHEN 60 THEN chatters_60s ELSE chatters_300s END) AS chatters
+    FROM second
     GROUP BY 1
 ),
 
@@ -113,13 +168,13 @@ known AS (
         b.sec,
         b.ts,
         CASE WHEN b.in_gap THEN nullif(coalesce(c.chat_count, 0), 0) ELSE coalesce(c.chat_count, 0) END AS chat_count,
-        coalesce(d.donation_count, 0) AS donation_count,
+        coalesce(c.crowd, 0) AS crowd,
+        coalesce(c.donation_count, 0) AS donation_count,
         coalesce(c.chatters, 0) AS chatters,
         w.viewers,
         b.in_gap
     FROM buckets AS b
     LEFT JOIN counted AS c ON b.sec = c.sec
-    LEFT JOIN donated AS d ON b.sec = d.sec
     LEFT JOIN watched AS w ON b.sec = w.sec
 )
 
@@ -133,60 +188,8 @@ SELECT
     chatters,
     viewers,
     in_gap,
-    NULL
+    CASE WHEN chat_count IS NOT NULL THEN crowd END
 FROM known;
-
--- name: fill_crowd
--- The crowd of each second: its chats, but of whoever wrote most in the half minute only the first; of each of them,
--- where several wrote as much.
-WITH loudest AS (
-    SELECT
-        w.slot,
-        w.chatter
-    FROM (
-        SELECT
-            sec / 30 AS slot,
-            chatter,
-            max(nth) AS chats,
-            max(max(nth)) OVER (PARTITION BY sec / 30) AS most
-        FROM said
-        WHERE nth > 1 AND chatter IS NOT NULL
-        GROUP BY 1, 2
-    ) AS w
-    WHERE w.chats = w.most
-),
-
-loud AS (
-    SELECT
-        s.sec,
-        count(*) AS chats
-    FROM said AS s
-    INNER JOIN loudest AS l ON s.sec / 30 = l.slot AND s.chatter = l.chatter
-    WHERE s.nth > 1
-    GROUP BY s.sec
-)
-
-UPDATE series
-SET crowd = series.chat_count - coalesce(loud.chats, 0) -- NULL in a gap, where greatest() would say 0
-FROM series AS s
-LEFT JOIN loud ON s.sec = loud.sec
-WHERE series.bucket_sec = 1 AND s.bucket_sec = 1 AND series.sec = s.sec;
-
--- name: sum_crowd
--- The crowd of the wider buckets.
-UPDATE series
-SET crowd = w.crowd
-FROM (
-    SELECT
-        b.bucket_sec,
-        b.sec,
-        sum(o.crowd) AS crowd
-    FROM series AS b
-    INNER JOIN series AS o ON o.bucket_sec = 1 AND o.sec >= b.sec AND o.sec < b.sec + b.bucket_sec
-    WHERE b.bucket_sec > 1
-    GROUP BY b.bucket_sec, b.sec
-) AS w
-WHERE series.bucket_sec = w.bucket_sec AND series.sec = w.sec;
 
 -- name: copy_series
 -- The rows of a chat_ts file; its header is written by the caller, who knows the name of the rolling column.
