@@ -103,7 +103,10 @@ def _make_files(
         artist.submit(importlib.import_module, "analytics.chart")
         fill_series(connection, subject.broadcast_id, span, settings.rolling_sec)
         peaks = find_peaks(connection, settings.peaks)
-        drawing = artist.submit(_draw, read_rows(connection), subject, peaks, folder, settings)
+        rows = read_rows(connection)
+        if not keep_report and (notes is not None or subject.close_cause == "import"):
+            rows = [{**row, "in_gap": None} for row in rows]  # nobody knows, and the chart must not say 100 %
+        drawing = artist.submit(_draw, rows, subject, peaks, folder, settings)
         files += write_series(connection, folder, span, settings.rolling_sec)
         for name, content in {
             "peaks.json": peaks_content(subject.stream_id, peaks, settings.peaks),

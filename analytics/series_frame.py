@@ -18,9 +18,14 @@ class SeriesError(NokchartError):
 
 
 def as_frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    """Rows of the query read_series, one a bucket: sec, chat_count, donation_count, viewers, in_gap."""
+    """Rows of the query read_series, one a bucket: sec, chat_count, donation_count, viewers, in_gap.
+
+    The last is left out where it is None throughout: nobody knows what was not collected.
+    """
     frame = pd.DataFrame(rows, columns=["sec", "chat_count", "donation_count", "viewers", "in_gap"])
-    return frame.astype({"sec": "int64", "chat_count": "float64", "viewers": "float64", "in_gap": "bool"})
+    if frame["in_gap"].isna().all():
+        frame = frame.drop(columns="in_gap")
+    return frame.astype({"sec": "int64", "chat_count": "float64", "viewers": "float64"})
 
 
 def load_series(connection: Connection, path: Path) -> tuple[pd.DataFrame, datetime | None]:
