@@ -6,9 +6,9 @@ from typing import Any
 
 import orjson
 
-import sql
 from analytics.folder import complete_file
 from analytics.session import Connection
+from store.queries import query
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FETCH_ROWS = 5_000
@@ -20,7 +20,7 @@ def write_events(connection: Connection, path: Path, broadcast_id: int, stream_i
     count = 0
     with complete_file(path) as file, connection.cursor(name="all_events") as cursor:
         cursor.itersize = _FETCH_ROWS
-        cursor.execute(sql.query("all_events"), {"broadcast_id": broadcast_id})
+        cursor.execute(query("all_events"), {"broadcast_id": broadcast_id})
         for row in cursor:
             file.write(orjson.dumps(_line(row, stream_id, opened_ms), option=orjson.OPT_APPEND_NEWLINE))
             count += 1

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import sql
 from analytics.event_lines import EventsFileError, Notes
 from analytics.session import Connection, analysis_session
 from analytics.source import Source, load_source
 from store.database import Database
+from store.queries import query
 
 
 @dataclass(frozen=True)
@@ -52,12 +52,12 @@ def _store(connection: Connection, source: Source) -> int:
     }
     row = None
     while row is None:  # another import may have made it a moment ago: then the next look finds it
-        row = connection.execute(sql.query("import_broadcast"), values).fetchone()
+        row = connection.execute(query("import_broadcast"), values).fetchone()
     of_broadcast = {"broadcast_id": row["broadcast_id"], "stream_id": subject.stream_id}
-    new = connection.execute(sql.query("import_events"), of_broadcast).rowcount
+    new = connection.execute(query("import_events"), of_broadcast).rowcount
     if row["imported"]:  # of its own broadcasts the collector knows all this better
-        connection.execute(sql.query("import_gaps"), of_broadcast)
-        connection.execute(sql.query("import_viewers"), of_broadcast)
+        connection.execute(query("import_gaps"), of_broadcast)
+        connection.execute(query("import_viewers"), of_broadcast)
     if new:
-        connection.execute(sql.query("touch_broadcast"), of_broadcast)
+        connection.execute(query("touch_broadcast"), of_broadcast)
     return new

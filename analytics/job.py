@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import sql
 from analytics.event_lines import Notes
 from analytics.events_file import write_events
 from analytics.folder import OutputError, broadcast_folder, write_json
@@ -19,6 +18,7 @@ from analytics.source import load_source
 from analytics.subject import Subject
 from analytics.topics import find_topics
 from store.database import Database
+from store.queries import query
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def export_broadcast(database: Database, row: dict[str, Any], outdir: Path, sett
     # In a transaction of its own: a collector that changed the row meanwhile must not undo the whole analysis.
     with database.connect() as connection_after:
         # First, for it locks the broadcast's row: of two exports at once, one waits here with its peaks.
-        connection_after.execute(sql.query("mark_exported"), {"broadcast_id": subject.broadcast_id, **(begun_at or {})})
+        connection_after.execute(query("mark_exported"), {"broadcast_id": subject.broadcast_id, **(begun_at or {})})
         store_peaks(connection_after, subject.broadcast_id, made.peaks)
     return made
 

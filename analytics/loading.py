@@ -11,11 +11,11 @@ from statistics import median_low
 
 import psycopg
 
-import sql
 from analytics.copy_rows import BriefRows, CopyRows, WholeRows
 from analytics.event_lines import EventsFileError, Line, Notes, read_lines
 from analytics.session import Connection
 from store.event import KST, require_aware
+from store.queries import query
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -77,17 +77,17 @@ def _copy_block(connection: Connection, rows: CopyRows, data: bytes, count: int)
     """Loads one block. Returns how many of its events were there already."""
     try:
         with connection.transaction(), connection.cursor() as cursor:
-            with cursor.copy(sql.query(rows.copy)) as copy:
+            with cursor.copy(query(rows.copy)) as copy:
                 copy.write(data)
             return 0
     except psycopg.errors.UniqueViolation:
         # Rare enough that the block is loaded again, the way that can leave out what is there.
         with connection.transaction(), connection.cursor() as cursor:
-            cursor.execute(sql.query("create_incoming"))
+            cursor.execute(query("create_incoming"))
             cursor.execute("TRUNCATE incoming")
-            with cursor.copy(sql.query(rows.copy_repeated)) as copy:
+            with cursor.copy(query(rows.copy_repeated)) as copy:
                 copy.write(data)
-            cursor.execute(sql.query("merge_incoming"))
+            cursor.execute(query("merge_incoming"))
             return count - cursor.rowcount
 
 

@@ -9,12 +9,12 @@ from typing import Any
 
 from psycopg.rows import dict_row
 
-import sql
 from analytics.folder import OutputError
 from analytics.job import JobSettings, Made, export_broadcast
 from store.database import Database
 from store.errors import NokchartError
 from store.event import KST
+from store.queries import query
 
 # A laptop that slept through its hour still does the work soon after it wakes.
 _LONGEST_SLEEP_SEC = 60.0
@@ -40,7 +40,7 @@ def find_broadcasts(
     begin = day or since
     with database.connect(row_factory=dict_row) as connection:
         rows: list[dict[str, Any]] = connection.execute(  # type: ignore[assignment]
-            sql.query("find_broadcasts"),
+            query("find_broadcasts"),
             {
                 "broadcast": broadcast,
                 "since": None if begin is None else _midnight(begin),

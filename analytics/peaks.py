@@ -5,8 +5,8 @@ from typing import Any
 
 import psycopg
 
-import sql
 from analytics.session import Connection
+from store.queries import query
 
 # An editor's clip starts a little before the chat erupts: people write after they have seen.
 CLIP_LEAD_SEC = 20
@@ -37,7 +37,7 @@ class Peaks:
 def find_peaks(connection: Connection, settings: PeakSettings) -> Peaks:
     """The peaks of the session's series of one second."""
     volume = connection.execute(
-        sql.query("find_volume_peaks"),
+        query("find_volume_peaks"),
         {
             "window_sec": settings.window_sec,
             "min_gap_sec": settings.min_gap_sec,
@@ -46,7 +46,7 @@ def find_peaks(connection: Connection, settings: PeakSettings) -> Peaks:
         },
     ).fetchall()
     surge = connection.execute(
-        sql.query("find_surge_peaks"),
+        query("find_surge_peaks"),
         {
             "min_gap_sec": settings.surge_min_gap_sec,
             "topk": settings.surge_topk,
@@ -58,11 +58,11 @@ def find_peaks(connection: Connection, settings: PeakSettings) -> Peaks:
 
 def store_peaks(connection: psycopg.Connection[Any], broadcast_id: int, peaks: Peaks) -> None:
     """Replaces the broadcast's rows in `peak`."""
-    connection.execute(sql.query("delete_peaks"), {"broadcast_id": broadcast_id})
+    connection.execute(query("delete_peaks"), {"broadcast_id": broadcast_id})
     with connection.cursor() as cursor:
         for method, entries in (("volume", peaks.volume), ("surge", peaks.surge)):
             cursor.executemany(
-                sql.query("insert_peak"),
+                query("insert_peak"),
                 [{**entry, "broadcast_id": broadcast_id, "method": method} for entry in entries],
             )
 

@@ -8,12 +8,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import sql
 from analytics.event_lines import Notes
 from analytics.peaks import Peaks, PeakSettings, clock_text
 from analytics.series import Span
 from analytics.session import Connection
 from analytics.subject import Subject
+from store.queries import query
 
 COLLECTED = "database"
 """`made_from` of a report on a broadcast that was collected; of a folder's it is 'events.jsonl'."""
@@ -27,9 +27,9 @@ def collection_report(connection: Connection, subject: Subject, span: Span, *, c
     Of a folder (`collected` false) and of an import nobody knows the connections: those are null, and so is coverage.
     """
     of_subject = {"broadcast_id": subject.broadcast_id}
-    totals = {row["kind"]: row for row in connection.execute(sql.query("event_totals"), of_subject)}
-    chatters = connection.execute(sql.query("chatter_total")).fetchone()
-    gaps = connection.execute(sql.query("gaps"), of_subject).fetchall()
+    totals = {row["kind"]: row for row in connection.execute(query("event_totals"), of_subject)}
+    chatters = connection.execute(query("chatter_total")).fetchone()
+    gaps = connection.execute(query("gaps"), of_subject).fetchall()
     ended_at = span.opened_at + timedelta(seconds=span.length_sec)
     report: dict[str, Any] = {
         "stream_id": subject.stream_id,
@@ -66,9 +66,9 @@ def collection_report(connection: Connection, subject: Subject, span: Span, *, c
         "versions": {"nokchart": nokchart_version(), "python": platform.python_version()},
     }
     if collected and subject.close_cause != "import":
-        connections = connection.execute(sql.query("connections"), of_subject).fetchall()
-        rejected = connection.execute(sql.query("rejected_count"), of_subject).fetchone()
-        latency = connection.execute(sql.query("event_latency"), of_subject).fetchone()
+        connections = connection.execute(query("connections"), of_subject).fetchall()
+        rejected = connection.execute(query("rejected_count"), of_subject).fetchone()
+        latency = connection.execute(query("event_latency"), of_subject).fetchone()
         report |= {
             "rejected": rejected["rejected"] if rejected else 0,
             "connections": [

@@ -5,9 +5,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import sql
 from analytics.folder import complete_file
 from analytics.session import Connection
+from store.queries import query
 
 BUCKETS_SEC = (1, 60, 300)
 
@@ -24,11 +24,11 @@ class Span:
 def fill_series(connection: Connection, broadcast_id: int, span: Span, rolling_sec: int) -> None:
     """Computes the session's series of all widths from the session's events."""
     of_span = {"broadcast_id": broadcast_id, "opened_at": span.opened_at}
-    connection.execute(sql.query("create_second"))
-    connection.execute(sql.query("fill_second"), of_span)
+    connection.execute(query("create_second"))
+    connection.execute(query("fill_second"), of_span)
     for bucket_sec in BUCKETS_SEC:
         connection.execute(
-            sql.query("fill_series"),
+            query("fill_series"),
             {
                 **of_span,
                 "bucket_sec": bucket_sec,
@@ -51,7 +51,7 @@ def write_series(connection: Connection, folder: Path, span: Span, rolling_sec: 
         path = folder / f"chat_ts_{bucket_sec}s.csv"
         with complete_file(path) as file, connection.cursor() as cursor:
             file.write(header.encode())
-            with cursor.copy(sql.query("copy_series"), {"bucket_sec": bucket_sec, "clock": clock}) as rows:
+            with cursor.copy(query("copy_series"), {"bucket_sec": bucket_sec, "clock": clock}) as rows:
                 for block in rows:
                     file.write(block)
         written.append(path)
@@ -60,4 +60,4 @@ def write_series(connection: Connection, folder: Path, span: Span, rolling_sec: 
 
 def read_rows(connection: Connection, bucket_sec: int = 1) -> list[dict[str, Any]]:
     """The session's series of one width, for `series_frame.as_frame`."""
-    return connection.execute(sql.query("read_series"), {"bucket_sec": bucket_sec}).fetchall()
+    return connection.execute(query("read_series"), {"bucket_sec": bucket_sec}).fetchall()

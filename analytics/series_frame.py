@@ -7,10 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-import sql
 from analytics.event_lines import MAX_T_MS
 from analytics.session import Connection
 from store.errors import NokchartError
+from store.queries import query
 
 
 class SeriesError(NokchartError):
@@ -43,7 +43,7 @@ def load_series(connection: Connection, path: Path) -> tuple[pd.DataFrame, datet
     counts = whole["chat_count"].where(in_gap, whole["chat_count"].fillna(0))
     start = opened_at or datetime(1970, 1, 1, tzinfo=UTC)
     connection.execute(
-        sql.query("insert_series"),
+        query("insert_series"),
         {
             "opened_at": start,
             "sec": whole.index.tolist(),

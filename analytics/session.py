@@ -7,8 +7,8 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-import sql
 from store.database import Database
+from store.queries import query
 
 Connection = psycopg.Connection[dict[str, Any]]
 
@@ -33,9 +33,9 @@ def analysis_session(database: Database, *, scratch: bool = False) -> Iterator[C
         with connection.transaction():
             connection.execute(f"SET LOCAL work_mem = '{_WORK_MEM}'")
             if scratch:
-                connection.execute(sql.query("create_scratch").encode())
-                connection.execute(sql.query("default_scratch"))
-            connection.execute(sql.query("create_series"))
+                connection.execute(query("create_scratch").encode())
+                connection.execute(query("default_scratch"))
+            connection.execute(query("create_series"))
             yield connection
     finally:
         connection.close()

@@ -6,12 +6,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import sql
 from analytics.event_lines import EventsFileError, Notes
 from analytics.loading import find_opened_at, load_events
 from analytics.series import Span
 from analytics.session import SCRATCH_ID, Connection
 from analytics.subject import Subject, parse_time, read_collection_report, stream_id_of
+from store.queries import query
 
 _DERIVED = "events.jsonl"
 """`made_from` of a collection_report.json that was itself made from the events: it knows nothing that they do not."""
@@ -62,7 +62,7 @@ def _load_gaps(connection: Connection, report: dict[str, Any] | None) -> None:
         begin, end = parse_time(gap.get("from")), parse_time(gap.get("to"))
         if begin is not None and end is not None and end >= begin:
             connection.execute(
-                sql.query("insert_scratch_gap"),
+                query("insert_scratch_gap"),
                 {
                     "broadcast_id": SCRATCH_ID,
                     "from_ts": begin,
@@ -84,6 +84,6 @@ def _load_viewers(connection: Connection, series: Path, subject: Subject) -> Non
     except (OSError, ValueError, KeyError, TypeError, OverflowError, csv.Error):
         return  # somebody else's file: then there are none
     connection.execute(
-        sql.query("insert_scratch_viewers"),
+        query("insert_scratch_viewers"),
         {"broadcast_id": SCRATCH_ID, "ts": moments, "viewers": [viewers for _, viewers in samples]},
     )

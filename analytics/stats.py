@@ -10,7 +10,6 @@ from typing import Any
 
 from psycopg.rows import dict_row
 
-import sql
 from analytics.event_lines import Notes, read_lines
 from analytics.folder import safe_name
 from analytics.language import Language, clock, percent, text
@@ -19,6 +18,7 @@ from analytics.subject import parse_time, read_collection_report, stream_id_of
 from store.database import Database
 from store.errors import NokchartError
 from store.event import KST
+from store.queries import query
 
 _RULE = "=" * 80
 
@@ -49,7 +49,7 @@ def from_database(database: Database, day: date | None) -> list[Collected]:
     begin = None if day is None else datetime.combine(day, clock_time(), KST)
     with database.connect(row_factory=dict_row) as connection:
         rows: list[dict[str, Any]] = connection.execute(  # type: ignore[assignment]
-            sql.query("collected_broadcasts"),
+            query("collected_broadcasts"),
             {"since": begin, "until": None if begin is None else begin + timedelta(days=1)},
         ).fetchall()
     return [

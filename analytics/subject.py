@@ -8,9 +8,9 @@ from typing import Any
 
 import orjson
 
-import sql
 from analytics.series import Span
 from analytics.session import SCRATCH_ID, Connection
+from store.queries import query
 from store.text import clean_text, load_json
 
 _REPORT = "collection_report.json"
@@ -57,7 +57,7 @@ class Subject:
 
     def span(self, connection: Connection) -> Span:
         """From second 0 to the end of the broadcast, or to its last message where that is later."""
-        row = connection.execute(sql.query("event_span"), {"broadcast_id": self.broadcast_id}).fetchone()
+        row = connection.execute(query("event_span"), {"broadcast_id": self.broadcast_id}).fetchone()
         second = timedelta(seconds=1)
         closed = 0 if self.closed_at is None else -((self.opened_at - self.closed_at) // second)  # rounded up
         last = row["last_ts"] if row else None

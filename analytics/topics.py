@@ -2,10 +2,10 @@
 
 from typing import Any
 
-import sql
 from analytics.peaks import clock_text
 from analytics.series import Span
 from analytics.session import Connection
+from store.queries import query
 
 SEGMENT_SEC = 600
 SAMPLES = 5
@@ -14,7 +14,7 @@ SAMPLES = 5
 def find_topics(connection: Connection, stream_id: str, broadcast_id: int, span: Span) -> dict[str, Any]:
     """What topics.json says: one entry a segment of ten minutes, silent ones included, with its sample chats."""
     rows = connection.execute(
-        sql.query("sample_chats"),
+        query("sample_chats"),
         {
             "broadcast_id": broadcast_id,
             "opened_at": span.opened_at,

@@ -30,8 +30,6 @@ class WatchSettings:
     poll_interval_sec: float = 60.0
     idle_timeout_sec: float = 1800.0
     """After so long without a message the status is asked; only a CLOSE ends the broadcast then."""
-    resume: bool = True
-    """A restarted collector goes on from the last stored message; otherwise the time it was away is not looked at."""
     heartbeat: Heartbeat = field(default_factory=Heartbeat)
     backoff: Callable[[], Backoff] = Backoff
 
@@ -134,7 +132,7 @@ class ChannelWatch:
         self._swept = True
 
     async def _start(self, status: LiveStatus, opened_at: datetime) -> None:
-        known = await self._known_until(opened_at) if self._settings.resume else None
+        known = await self._known_until(opened_at)
         if self._name is None:
             self._name = await self._find_name()
         self.broadcast = Broadcast(

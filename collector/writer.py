@@ -12,10 +12,10 @@ from typing import Any
 import asyncpg
 import structlog
 
-import sql
 from collector.backoff import Backoff
 from collector.records import Events, Record, Statement, event_columns, reject_event
 from store.event import Event
+from store.queries import query
 
 log = structlog.get_logger(__name__)
 
@@ -161,7 +161,7 @@ class Writer:
                 else:
                     for record in records:
                         assert isinstance(record, Statement)
-                        await connection.execute(sql.query(record.query), *record.arguments)
+                        await connection.execute(query(record.query), *record.arguments)
         self.counts.events += new
         self.counts.repeated += total - new
         self.counts.rejected += sum(
@@ -193,7 +193,7 @@ class Writer:
 async def _insert_events(connection: Any, rows: list[tuple[str, Event]]) -> int:
     if not rows:
         return 0
-    status = await connection.execute(sql.query("insert_events"), *event_columns(rows))
+    status = await connection.execute(query("insert_events"), *event_columns(rows))
     return int(status.rsplit(" ", 1)[1])
 
 

@@ -37,6 +37,8 @@ def watch(
     settings.require_polite()
     ids = load_channels(channels)
     set_up_log()
+    if not settings.restart_resume:
+        complain("restart_resume: false has no effect yet: a restart goes on with the broadcasts on air.")
     with open_database(settings.database_url, settings.data_folder) as database:
         asyncio.run(collect(settings, ids, database, outdir=settings.outdir))
 

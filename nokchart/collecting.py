@@ -10,7 +10,6 @@ from pathlib import Path
 
 import structlog
 
-import sql
 from collector.backoff import Backoff
 from collector.channel import WatchSettings
 from collector.chzzk.api import ChzzkApi, Endpoints
@@ -18,6 +17,7 @@ from collector.watcher import Watcher
 from collector.writer import Writer
 from nokchart.config import Config
 from store.database import Database
+from store.queries import query
 
 log = structlog.get_logger(__name__)
 
@@ -52,7 +52,7 @@ async def collect(
     async with ChzzkApi(endpoints, config.cookies) as api, database.pool() as pool:
 
         async def newest_event(stream_id: str) -> int | None:
-            newest: int | None = await pool.fetchval(sql.query("newest_event"), stream_id)
+            newest: int | None = await pool.fetchval(query("newest_event"), stream_id)
             return newest
 
         watcher = Watcher(
@@ -62,7 +62,6 @@ async def collect(
             WatchSettings(
                 poll_interval_sec=config.poll_interval_sec,
                 idle_timeout_sec=config.idle_timeout_minutes * 60,
-                resume=config.restart_resume,
                 backoff=lambda: Backoff(factor=config.backoff_factor),
             ),
             newest_event=newest_event,

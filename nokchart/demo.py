@@ -12,7 +12,6 @@ import orjson
 from psycopg.rows import dict_row
 from rich.console import Console
 
-import sql
 from collector.watcher import Watcher
 from nokchart.collecting import collect
 from nokchart.config import Config
@@ -20,6 +19,7 @@ from nokchart.console import set_up_log
 from nokchart.progress import Progress, Row
 from simulator import SentItem, Simulator, demo_channels
 from store.database import Database, scratch_database
+from store.queries import query
 
 # A poll a second at twenty times the speed is a poll every twenty seconds of the broadcast.
 _POLL_SEC = 1.0
@@ -141,7 +141,7 @@ def _outcome(
 ) -> Outcome:
     sent = Counter(_of_item(item) for item in simulator.sent(channel_id))
     with database.connect(row_factory=dict_row) as connection:
-        rows = connection.execute(sql.query("events_of_channel"), {"channel_id": channel_id}).fetchall()
+        rows = connection.execute(query("events_of_channel"), {"channel_id": channel_id}).fetchall()
     stored = Counter(_of_row(dict(row)) for row in rows)
     outcome = Outcome(
         name,

@@ -8,9 +8,9 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 ARROWS: dict[str, set[str]] = {
-    "nokchart": {"collector", "analytics", "simulator", "grafana", "store", "sql"},
-    "collector": {"store", "sql"},
-    "analytics": {"store", "sql"},
+    "nokchart": {"collector", "analytics", "simulator", "grafana", "store"},
+    "collector": {"store"},
+    "analytics": {"store"},
     "store": {"sql"},
     "sql": set(),
     "simulator": set(),
