@@ -10,8 +10,6 @@ from typing import Any
 import asyncpg
 import psycopg
 from psycopg import conninfo, sql
-from sqlalchemy import Engine, create_engine
-from sqlalchemy.pool import NullPool
 
 from store.embedded import EmbeddedServer
 from store.errors import NokchartError
@@ -41,10 +39,6 @@ class Database:
     def connect(self, **options: Any) -> psycopg.Connection[tuple[Any, ...]]:
         """A psycopg connection; `options` go to psycopg.connect. DatabaseUnavailable where there is no answer."""
         return _connect(self.parameters, **options)
-
-    def engine(self) -> Engine:
-        """A SQLAlchemy engine, for pandas. It keeps no idle connections."""
-        return create_engine("postgresql+psycopg://", creator=self.connect, poolclass=NullPool)
 
     def pool(self, size: int = 2) -> "asyncpg.Pool[asyncpg.Record]":
         """An asyncpg pool of at most `size` connections, to be awaited or entered."""

@@ -64,9 +64,3 @@ def test_our_own_mistakes_stay_loud(plain_database: Database, tmp_path: Path) ->
 async def test_the_pool_reaches_the_same_database(plain_database: Database) -> None:
     async with plain_database.pool() as pool:
         assert await pool.fetchval("SELECT current_database()") == plain_database.parameters["dbname"]
-
-
-def test_the_engine_reaches_the_same_database(plain_database: Database) -> None:
-    with plain_database.engine().connect() as connection:
-        found = connection.exec_driver_sql("SELECT current_database()").scalar()
-    assert found == plain_database.parameters["dbname"]
