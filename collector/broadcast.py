@@ -34,6 +34,7 @@ class BroadcastCounts:
     """What came in so far, for the people who watch."""
 
     events: int = 0
+    """Messages of somebody; channel events are not counted."""
     rejected: int = 0
     connections: int = 0
     gaps: int = 0
@@ -242,7 +243,7 @@ class Broadcast:
         if frame.events:
             out.append(Events(self.stream_id, frame.events))
             self._last_event_at = time.monotonic()
-            self.counts.events += len(frame.events)
+            self.counts.events += sum(event.user_id is not None for event in frame.events)
         out.extend(records.hide(self.stream_id, blind) for blind in frame.blinds)
         out.extend(records.reject(self.stream_id, rejected) for rejected in frame.rejected)
         self.counts.rejected += len(frame.rejected)

@@ -54,21 +54,23 @@ class _Show:
     names: dict[str, str]
     ended: list[str] = field(default_factory=list)
     watcher: Watcher | None = None
+    received: dict[str, int] = field(default_factory=dict)
+    done: bool = False
+    """The files are made."""
 
     def rows(self) -> list[Row]:
-        collecting = {one.channel_id: one for one in self.watcher.broadcasts} if self.watcher else {}
+        """One row a channel, as it is now."""
+        live = {one.channel_id: one.counts for one in self.watcher.broadcasts} if self.watcher else {}
+        self.received |= {channel_id: counts.events for channel_id, counts in live.items()}
         rows = []
         for channel_id, name in self.names.items():
             progress = self.simulator.progress(channel_id)
-            broadcast = collecting.get(channel_id)
-            over = any(stream_id.endswith(channel_id) for stream_id in self.ended)
-            state = (
-                "ended"
-                if over
-                else "waiting"
-                if broadcast is None
-                else ("collecting" if broadcast.counts.connected else "connecting")
-            )
+            if any(stream_id.endswith(channel_id) for stream_id in self.ended):
+                state = "done" if self.done else "making files"
+            elif channel_id in live:
+                state = "collecting" if live[channel_id].connected else "connecting"
+            else:
+                state = "waiting"
             rows.append(
                 Row(
                     name,
@@ -76,7 +78,7 @@ class _Show:
                     progress.simulated_sec / progress.duration_sec,
                     progress.simulated_sec,
                     progress.items_sent,
-                    broadcast.counts.events if broadcast else None,
+                    self.received.get(channel_id),
                 )
             )
         return rows
@@ -128,6 +130,7 @@ async def _collect(
             showing = asyncio.create_task(progress.run())
             try:
                 await collect(pointed, list(show.names), database, outdir=outdir, watching=watching, ended=ended)
+                show.done = True
             finally:
                 showing.cancel()
         return [
