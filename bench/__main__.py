@@ -12,6 +12,7 @@ from statistics import median
 from bench.ingest_speed import ingest
 from bench.peaks_speed import peaks_ms
 from bench.process_speed import copy_seconds, make_folder, process
+from collector.spool import Spool
 from store.database import Database, open_database, scratch_database
 
 _HOURS = 12.0
@@ -50,7 +51,7 @@ def rows(database: Database, home: Path, folders: Path, runs: int, hours: float)
         "at most 250 ms",
     )
     with scratch_database(home, f"bench_{os.getpid()}") as empty:
-        taken_in = asyncio.run(ingest(empty, _FRAMES))
+        taken_in = asyncio.run(ingest(empty, _FRAMES, Spool(home / "bench_spool")))
     yield (
         "ingest, frame to committed row, one process",
         f"{taken_in.events / taken_in.seconds:,.0f} events/s",
