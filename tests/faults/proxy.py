@@ -183,6 +183,7 @@ class _Link:
     ) -> None:
         """Both ways, until either side ends."""
         self._server = server
+        server.transport.set_write_buffer_limits(0)  # `drain` returns when the system has all of it
         ways = [
             asyncio.create_task(self._to_server(from_client, server)),
             asyncio.create_task(self._to_client(from_server)),
@@ -213,8 +214,6 @@ class _Link:
             await server.drain()
             if proxy._cut_is_due():
                 proxy._bytes_left = None
-                while server.transport.get_write_buffer_size():
-                    await asyncio.sleep(0.001)
                 self.cut()
                 proxy._was_cut.set()
 
