@@ -146,6 +146,8 @@ def tell_steady(table: Table, scene: Scene, played: Played) -> None:
     table.add("from sent to visible, median", f"{p50:.0f} ms")
     table.add("the same, 99 of 100", f"{p99:.0f} ms", "at most 1,000 ms", met=bool(p99 <= _WORST_DELAY_MS))
     table.add("the same, slowest", f"{played.delay_ms.max():.0f} ms")
+    minutes = [reading.memory_mb for reading in settled[:: max(1, len(settled) // 20)]]
+    print(", ".join(f"{mb:.1f}" for mb in minutes))
     table.add("the collector's memory after its first minute", f"{first:.0f} MB")
     table.add("the same at the end", f"{last:.0f} MB", "flat (5 % more at most)", met=last <= first * 1.05)
     table.add("the collector's share of a processor", f"{played.collector.share(begin, end):.0%}")
@@ -162,7 +164,7 @@ def tell_floods(table: Table, played: Played) -> None:
         onset_ms = played.talk_began_ms + onset * 1000
         count = int(((sent_ms >= onset_ms) & (sent_ms < onset_ms + 1000)).sum())
         table.add(f"sent within one second, at {onset:.0f} s", f"{count:,}", f"{_FLOOD:,}", met=count >= _FLOOD)
-        worst = max(worst, _recovery_sec(played, onset_ms))
+        worst = max(worst, recovery_sec(played.seen_ms, played.delay_ms, onset_ms))
     table.add(
         "until 99 of 100 rows are visible within 1 s again, longest",
         f"{worst:.1f} s",
@@ -175,12 +177,12 @@ def tell_floods(table: Table, played: Played) -> None:
     _tell_whole(table, played)
 
 
-def _recovery_sec(played: Played, onset_ms: float) -> float:
-    """Until the last tenth of a second that brought more than one row in a hundred later than it should."""
+def recovery_sec(seen_ms: NDArray[np.int64], delay_ms: NDArray[np.float64], onset_ms: float) -> float:
+    """Seconds from `onset_ms` to the end of the last second whose rows, more than one in a hundred, came too late."""
     late = 0.0
     for tenth in range(300):
         begin = onset_ms + tenth * 100
-        delays = played.delay_ms[(played.seen_ms >= begin) & (played.seen_ms < begin + 1000)]
+        delays = delay_ms[(seen_ms >= begin) & (seen_ms < begin + 1000)]
         if len(delays) and np.percentile(delays, 99) > _WORST_DELAY_MS:
             late = (tenth + 10) / 10
     return late
