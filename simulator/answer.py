@@ -16,6 +16,8 @@ class Answer:
     retry_after: str | None = None  # the Retry-After header
     html: bool = False
     hang_sec: float = 0.0  # real seconds before the answer
+    trickle_sec: float = 0.0  # real seconds that the answer's bytes take
+    null: bool = False  # HTTP 200 with a content of null
     fields: dict[str, Any] = field(default_factory=dict)  # replace those of the content
     omit: tuple[str, ...] = ()  # fields that the content lacks
 

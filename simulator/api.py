@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from email.utils import format_datetime
 from typing import Any
 
@@ -71,10 +71,16 @@ class Api:
             except NoSuchChannel:
                 status, code = missing
                 body = {"code": code, "message": "존재하지 않는 정보입니다.", "content": None}
+            if fault is not None and fault.null:
+                body["content"] = None
             if fault is not None and body["content"] is not None:
                 patched = {**body["content"], **fault.fields}
                 body["content"] = {name: value for name, value in patched.items() if name not in fault.omit}
-            response = web.json_response(body, status=status, dumps=_dumps)
+            if fault is not None and fault.trickle_sec:
+                slow = _trickle(_dumps(body).encode(), fault.trickle_sec)
+                response = web.Response(body=slow, status=status, content_type="application/json")
+            else:
+                response = web.json_response(body, status=status, dumps=_dumps)
         # The server's clock is the simulated one: what was seen at a poll belongs to that second of the broadcast.
         response.headers["Date"] = format_datetime(self._clock.date(self._clock.now_sec()), usegmt=True)
         channel_id = stage.channel.channel_id if stage is not None else None
@@ -179,6 +185,13 @@ class Api:
                 if str(airing.video_no) == request.match_info["video_no"]:
                     return stage, airing
         return None, None
+
+
+async def _trickle(body: bytes, real_sec: float) -> AsyncIterator[bytes]:
+    """The bytes one by one, evenly over so many real seconds."""
+    for byte in body:
+        yield bytes([byte])
+        await asyncio.sleep(real_sec / len(body))
 
 
 def _dumps(body: Any) -> str:

@@ -7,7 +7,7 @@ Field names: measured frames of 2026-10-10, and the models of chzzkpy 2.2.0 (uno
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from json.encoder import encode_basestring
 from typing import Any
@@ -51,11 +51,21 @@ Entry = SentItem | Blinding | ChannelEvent
 
 
 @dataclass(frozen=True, slots=True)
+class OddItem:
+    """An item that is not as it should be, or none at all: as the live socket and the recent chat write it."""
+
+    live: Any
+    recent: Any
+
+
+@dataclass(frozen=True, slots=True)
 class Frame:
-    """One frame for the live socket, and the ledger's items it carries."""
+    """One message for the live socket, and the ledger's items it carries."""
 
     text: str
     items: Sequence[SentItem] = ()
+    parts: int = 1  # WebSocket frames that it is broken into
+    binary: bool = False
 
 
 def _text(value: str | None) -> str:
@@ -91,6 +101,16 @@ def recent_item(item: SentItem, chat_channel_id: str, viewers: int) -> dict[str,
     }
 
 
+# Fields of a live item that the recent chat calls otherwise.
+RECENT_NAMES: Mapping[str, str] = {
+    "uid": "userId",
+    "msg": "content",
+    "msgTime": "messageTime",
+    "msgTypeCode": "messageTypeCode",
+    "msgStatusType": "messageStatusType",
+}
+
+
 def replay_item(item: SentItem, chat_channel_id: str, user_id: str, player_ms: int) -> dict[str, Any]:
     """One element of a replay's videoChats; ``player_ms``: milliseconds into the video."""
     return {
@@ -109,7 +129,9 @@ def replay_item(item: SentItem, chat_channel_id: str, user_id: str, player_ms: i
 def frame(command: int, body: Any, chat_channel_id: str, **rest: Any) -> str:
     """A whole frame that is not a list of items."""
     head = {"svcid": "game", "ver": "1", "cid": chat_channel_id, "cmd": command, "tid": None}
-    return json.dumps({**head, "bdy": body, **rest}, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps({**head, "bdy": body, **rest}, ensure_ascii=False, separators=(",", ":"))
+    # Half a surrogate pair, which UTF-8 has no bytes for, is written as JSON can write it.
+    return text.encode(errors="backslashreplace").decode()
 
 
 def blind_frame(blinding: Blinding, chat_channel_id: str) -> str:

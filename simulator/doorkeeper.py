@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import time
 
@@ -20,7 +21,7 @@ class Doorkeeper:
         self._token_life_sec = token_life_sec
         self._rooms: dict[str, Room] = {}
         self._stages: dict[str, Stage] = {}
-        self._tokens: dict[str, tuple[str, float]] = {}  # token: chatChannelId, monotonic time of issue
+        self._tokens: dict[str, tuple[str, float]] = {}  # token: chatChannelId, monotonic time of its end
 
     def watch(self, stage: Stage) -> None:
         """Learn of a channel."""
@@ -42,7 +43,12 @@ class Doorkeeper:
     def issue(self, chat_channel_id: str) -> str:
         """A new token for one chatChannelId."""
         token = secrets.token_urlsafe(48)
-        self._tokens[token] = (chat_channel_id, time.monotonic())
+        expires_at = time.monotonic() + (math.inf if self._token_life_sec is None else self._token_life_sec)
+        stage = self.stage_of(chat_channel_id)
+        if stage is not None and stage.stale_tokens > 0:
+            stage.stale_tokens -= 1
+            expires_at = -math.inf
+        self._tokens[token] = (chat_channel_id, expires_at)
         return token
 
     def rejection(self) -> int | None:
@@ -52,6 +58,10 @@ class Doorkeeper:
                 return stage.rejections.pop(0)
         return None
 
+    def slams(self) -> bool:
+        """Whether the door is slammed in the face of whoever has just come in, before a word was said."""
+        return any(stage.strikes(stage.slams) for stage in self._stages.values())
+
     def admit(self, chat_channel_id: str, token: str) -> Room | tuple[int, str]:
         """Return the room to join, or (retCode, retMsg) of a refusal."""
         room = self._rooms.get(chat_channel_id)
@@ -60,9 +70,14 @@ class Doorkeeper:
         stage = self._stages[room.channel_id]
         if stage.refusals:
             return stage.refusals.pop(0), "Refused by the script"
-        issued_for, issued_at = self._tokens.get(token, ("", 0.0))
+        issued_for, expires_at = self._tokens.get(token, ("", 0.0))
         if issued_for != chat_channel_id:
             return 401, "Invalid access token"
-        if self._token_life_sec is not None and time.monotonic() - issued_at > self._token_life_sec:
+        if time.monotonic() > expires_at:
             return 401, "Expired access token"
         return room
+
+    def throws_out(self, room: Room) -> bool:
+        """Whether a client that has just been welcomed to the room is cut off again."""
+        stage = self._stages[room.channel_id]
+        return stage.strikes(stage.evictions)

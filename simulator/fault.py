@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ class Fault:
     """One fault on a channel's timeline: ``Fault(90, "close", code=1000)``.
 
     ``at_sec``: simulated seconds since the simulation's start. The kinds, their parameters and defaults are listed in
-    simulator/mischief.py.
+    the three modules that simulator/mischief.py names.
     """
 
     __slots__ = ("at_sec", "kind", "params")
@@ -76,3 +77,21 @@ class FaultKinds:
         """Do what the fault says, now."""
         defaults, act = self._kinds[fault.kind]
         act(stage, **{**defaults, **fault.params})
+
+
+@dataclass(slots=True)
+class Spell:
+    """How long something goes on going wrong: so many times, or until a simulated second."""
+
+    times: int
+    until_sec: float | None
+
+    def strikes(self, now_sec: float) -> bool:
+        """Whether it goes wrong once more, now."""
+        if self.until_sec is not None:
+            return now_sec < self.until_sec
+        self.times -= 1
+        return self.times >= 0
+
+
+KINDS = FaultKinds()

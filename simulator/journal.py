@@ -17,7 +17,9 @@ class ConnectionRecord:
     recent_asked: list[int] = field(default_factory=list)  # the recentMessageCount of each 5101
     closed_sec: float | None = None  # real seconds since the start; None while open
     close_code: int | None = None  # None when the transport was cut without a close frame
-    cause: str = ""  # client, fault, cut, silent, slow, refused, rejected 503, shutdown; empty while open
+    cause: str = (
+        ""  # client, fault, cut, slammed, thrown out, silent, slow, refused, rejected 503, shutdown; empty: open
+    )
 
 
 @dataclass(frozen=True, slots=True)

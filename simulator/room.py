@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from simulator.dialect import Frame, recent_item
+from simulator.dialect import Frame, OddItem, recent_item
 from simulator.ledger import SentItem
 
 if TYPE_CHECKING:
@@ -23,22 +23,25 @@ class Room:
         self.channel_id = channel_id
         self.viewers = 0
         self.visitors: set[Visitor] = set()
-        self._history: deque[SentItem] = deque(maxlen=HISTORY_ITEMS)
+        self._history: deque[SentItem | OddItem] = deque(maxlen=HISTORY_ITEMS)
 
-    def remember(self, item: SentItem) -> None:
+    def remember(self, item: SentItem | OddItem) -> None:
         """Add an item to the recent chat."""
         self._history.append(item)
 
-    def recent(self, count: int) -> list[SentItem]:
+    def recent(self, count: int) -> list[SentItem | OddItem]:
         """The newest ``count`` items (at most HISTORY_ITEMS), oldest first."""
         return list(self._history)[-count:] if count > 0 else []
 
     def recent_body(self, count: int) -> dict[str, Any]:
         """The body of 15101; its items count as recalled."""
-        items = self.recent(count)
-        for item in items:
-            item.recalled += 1
-        messages = [recent_item(item, self.chat_channel_id, self.viewers) for item in items]
+        messages = []
+        for item in self.recent(count):
+            if isinstance(item, SentItem):
+                item.recalled += 1
+                messages.append(recent_item(item, self.chat_channel_id, self.viewers))
+            else:
+                messages.append(item.recent)
         return {"messageList": messages, "userCount": self.viewers, "notice": None}
 
     def tell(self, frames: Iterable[Frame]) -> None:

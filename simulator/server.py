@@ -14,6 +14,7 @@ from aiohttp import web
 
 from simulator.api import Api
 from simulator.clock import Clock
+from simulator.dialect import OddItem
 from simulator.doorkeeper import Doorkeeper
 from simulator.journal import ConnectionRecord, Journal, RequestRecord
 from simulator.ledger import Onset, SentItem, write_ledger
@@ -154,6 +155,10 @@ class Simulator:
     def sent(self, channel_id: str) -> list[SentItem]:
         """The ledger: every item emitted so far, in order. Raises KeyError for a channel that is not ours."""
         return list(self._stages[channel_id].sent)
+
+    def odd(self, channel_id: str) -> list[OddItem]:
+        """Everything that faults of kind ``odd_items`` have sent. Raises KeyError for a channel that is not ours."""
+        return list(self._stages[channel_id].odd)
 
     def truth(self, channel_id: str) -> list[Onset]:
         """The scripted bursts of all the channel's broadcasts. Raises KeyError for a channel that is not ours."""

@@ -6,13 +6,14 @@ import asyncio
 import heapq
 import itertools
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
 from simulator.airing import Airing
 from simulator.answer import Answer
 from simulator.clock import Clock
-from simulator.dialect import CANCEL, Blinding, Entry, frames_of
-from simulator.fault import Fault
+from simulator.dialect import CANCEL, Blinding, Entry, Frame, OddItem, frames_of
+from simulator.fault import Fault, Spell
 from simulator.generator import Generator, viewers_at
 from simulator.ledger import Onset, SentItem
 from simulator.mischief import KINDS
@@ -45,6 +46,12 @@ class Stage:
         self.refusals: list[int] = []  # retCodes for the next clients that connect
         self.last_blinded: SentItem | None = None
         self.rejections: list[int] = []  # HTTP statuses for the next handshakes
+        self.slams: list[Spell] = []  # clients that are cut off before a word was said
+        self.evictions: list[Spell] = []  # clients that are cut off once they are welcomed
+        self.stale_tokens = 0  # of the next access tokens, how many have expired already
+        self.breaks: list[int] = []  # into how many parts each of the next messages is broken
+        self.odd: list[OddItem] = []  # what was sent besides the ledger's items
+        self.now_ms = 0  # server time of what is being played
         self.airings = [
             Airing(
                 broadcast,
@@ -93,6 +100,10 @@ class Stage:
                 return answer
         return None
 
+    def strikes(self, spells: list[Spell]) -> bool:
+        """Whether one of the spells makes this go wrong, now."""
+        return any(spell.strikes(self.clock.now_sec()) for spell in spells)
+
     async def play(self) -> None:
         """Run the channel's whole timeline; returns when the last entry has been played."""
         for number, (second, _, act) in enumerate(self._timeline()):
@@ -100,6 +111,7 @@ class Stage:
                 self.flush()
                 # At least a tick, so that entries a few milliseconds apart share a frame.
                 await asyncio.sleep(max(TICK_SEC, self.clock.real_until(second)))
+            self.now_ms = round((self.clock.zero.timestamp() + second) * 1000)
             act()
             if number % BREATH_ENTRIES == 0:  # a script that runs late must not starve everybody else
                 self.flush()
@@ -171,7 +183,21 @@ class Stage:
         """Send entries to the current room, one frame for neighbours of one kind."""
         if self.room is not None:
             self.room.viewers = self.viewers()
-            self.room.tell(frames_of(entries, self.room.chat_channel_id, self.room.viewers))
+            self.send(frames_of(entries, self.room.chat_channel_id, self.room.viewers))
+
+    def utter(self, frame: Frame) -> None:
+        """Send a frame whose items nobody has heard yet."""
+        if self.room is not None:
+            for item in frame.items:
+                self.sent.append(item)
+                self.room.remember(item)
+            self.send([frame])
+
+    def send(self, frames: Iterable[Frame]) -> None:
+        """Hand frames to the current room, each in as many parts as it is to be broken into."""
+        for frame in frames:
+            if self.room is not None:
+                self.room.tell([replace(frame, parts=self.breaks.pop(0)) if self.breaks else frame])
 
     def newest(self, count: int) -> list[SentItem]:
         """The last ``count`` items that were sent."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from aiohttp import WSMsgType, web
 
+from simulator import wire
 from simulator.dialect import ASK_RECENT, CONNECT, CONNECTED, PING, PONG, RECENT, Frame, frame
 from simulator.doorkeeper import Doorkeeper
 from simulator.journal import ConnectionRecord
@@ -32,9 +33,9 @@ class Manners:
 
 @dataclass(frozen=True, slots=True)
 class _Farewell:
-    """Close the socket with this code, after what is already queued."""
+    """Close the socket with this code, or cut it without one, after what is already queued."""
 
-    code: int
+    code: int | None
     reason: str
     cause: str
 
@@ -61,12 +62,15 @@ class Visitor:
         self._heard_sec = 0.0
         self._deaf_until_sec = 0.0
         self._says_goodbye = False
+        self._pace: float | None = None  # bytes a real second; None: as fast as they can be taken
 
     async def serve(self) -> web.WebSocketResponse:
         """Speak the protocol until the connection ends."""
         await self._socket.prepare(self._request)
         self._heard_sec = self._real_sec()
         writer, keeper = asyncio.create_task(self._write()), asyncio.create_task(self._keep())
+        if self._doorkeeper.slams():
+            self.cut("slammed")
         try:
             await self._read()
         finally:
@@ -113,6 +117,10 @@ class Visitor:
                 # What was not sent meanwhile is gone: a TCP connection cannot go on after that, only break.
                 asyncio.get_running_loop().call_later(real_sec, self.cut, "half-open")
 
+    def dribble(self, bytes_per_real_sec: float) -> None:
+        """From now on send at this pace only."""
+        self._pace = bytes_per_real_sec
+
     def _is_deaf(self) -> bool:
         return self._real_sec() < self._deaf_until_sec
 
@@ -157,6 +165,9 @@ class Visitor:
         }
         text = frame(CONNECTED, answer_body, chat_channel_id, retCode=0, retMsg="SUCCESS", tid=tid)
         self.offer(Frame(text))
+        if self._doorkeeper.throws_out(verdict):
+            self._outbox.put_nowait(_Farewell(None, "", "thrown out"))
+            return
         verdict.visitors.add(self)
 
     def _leave(self) -> None:
@@ -176,16 +187,16 @@ class Visitor:
         while True:
             message = await self._outbox.get()
             if isinstance(message, _Farewell):
+                if message.code is None:
+                    self.cut(message.cause)
+                    return
                 self._says_goodbye = True
                 self.record.cause, self.record.close_code = message.cause, message.code
                 await self._socket.close(code=message.code, message=message.reason.encode())
                 return
             try:
-                async with asyncio.timeout(self._manners.send_timeout_sec):
-                    if isinstance(message, bytes):
-                        await self._socket.send_bytes(message)
-                    else:
-                        await self._socket.send_str(message.text)
+                async with asyncio.timeout(None if self._pace else self._manners.send_timeout_sec):
+                    await self._send(message)
             except TimeoutError:
                 self.cut("slow")
                 return
@@ -194,6 +205,35 @@ class Visitor:
             if isinstance(message, Frame):
                 for item in message.items:
                     item.delivered += 1
+
+    async def _send(self, message: Frame | bytes) -> None:
+        frame = Frame("", binary=True) if isinstance(message, bytes) else message
+        if self._pace is not None or frame.parts > 1:
+            await self._send_in_pieces(message if isinstance(message, bytes) else frame.text.encode(), frame)
+        elif isinstance(message, bytes):
+            await self._socket.send_bytes(message)
+        elif message.binary:
+            await self._socket.send_bytes(message.text.encode())
+        else:
+            await self._socket.send_str(message.text)
+
+    async def _send_in_pieces(self, payload: bytes, frame: Frame) -> None:
+        """What aiohttp does not write. Nothing else is written meanwhile but what may stand between two parts."""
+        for number, part in enumerate(wire.message(payload, wire.BINARY if frame.binary else wire.TEXT, frame.parts)):
+            if number > 0:
+                await self._socket.ping(b"between")
+            await self._put_on_the_wire(part)
+
+    async def _put_on_the_wire(self, data: bytes) -> None:
+        transport = self._request.transport
+        if transport is None:
+            raise ConnectionResetError
+        if self._pace is None:
+            transport.write(data)
+            return
+        for byte in data:
+            transport.write(bytes([byte]))
+            await asyncio.sleep(1 / self._pace)
 
     async def _keep(self) -> None:
         """Ping at intervals, and drop a client that says nothing."""

@@ -30,9 +30,15 @@ def load_json(data: str | bytes) -> Any:
     except orjson.JSONDecodeError:
         # orjson is strict: lone surrogates, and large numbers, that the standard library reads.
         try:
-            return json.loads(data)
+            return json.loads(data, strict=False, parse_int=_integer)
         except (ValueError, RecursionError):
             return None
+
+
+def _integer(digits: str) -> int | float:
+    """As orjson reads it, and JavaScript: of more than 64 bits, the nearest double."""
+    value = int(digits) if len(digits) <= 20 else 2**64
+    return value if -(2**63) <= value < 2**64 else float(digits)
 
 
 def _cleaned(value: Any) -> Any:

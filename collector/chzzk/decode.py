@@ -21,6 +21,9 @@ _FUTURE_MS = 86_400_000
 _HIDDEN = frozenset({"BLIND", "HIDDEN", "CBOTBLIND"})
 _MAX_AMOUNT = 2**31 - 1
 
+# What names a message, where it says one of these: the first of them.
+_OWN_IDS = ("donationId", "giftId", "id")
+
 _TOO_DEEP = '"too deeply nested"'
 
 # Commands with nothing in them that a broadcast's record needs.
@@ -159,26 +162,21 @@ def _read_item(item: Any, dialect: Dialect, received_ms: int) -> Event:
     extras = _nested(item.get("extras"))
     profile = _nested(item.get("profile"))
     kind: Kind = KIND_OF_TYPE.get(type_code, "other")
-    own_id = None if kind == "chat" else extras.pop("donationId", None) or extras.get("giftId") or extras.get("id")
-    own_id = None if own_id is None else clean_text(str(own_id))
     state = item.get(dialect.state)
+    named_by = None if kind == "chat" else next((name for name in _OWN_IDS if extras.get(name)), None)
+    own_id = None if named_by is None else clean_text(str(extras[named_by]))
 
-    # What the item says of itself goes first: a name of ours must not be lost to one of its own.
-    kept: dict[str, Any] = {} if kind == "chat" else dict(extras)
-    if kind == "chat":
-        # Four of five chats have nothing beyond these two, and a billion rows should not repeat the rest.
-        if extras.get("emojis"):
-            kept["emojis"] = extras["emojis"]
-        if (os_type := extras.get("osType")) is not None:
-            kept["osType"] = os_type
+    ours: dict[str, Any] = {}
     if kind == "other":
-        kept["type"] = type_code
+        ours["type"] = type_code
     if own_id is not None:
-        kept["id"] = own_id
-    if isinstance(state, str) and state != "NORMAL":
-        kept["state"] = state
+        ours["id"] = own_id
+    if state is not None and state != "NORMAL":
+        ours["state"] = state
     if dialect is REPLAY and "playerMessageTime" in item:
-        kept["playerMessageTime"] = item["playerMessageTime"]
+        ours["playerMessageTime"] = item["playerMessageTime"]
+    kept = _kept_of_chat(extras) if kind == "chat" else _kept(item.get("extras"), extras, named_by, ours)
+    kept.update(ours)
     amount = _amount(extras.get("payAmount")) if kind == "donation" else None
     return Event(
         ts_ms=ts_ms,
@@ -193,6 +191,24 @@ def _read_item(item: Any, dialect: Dialect, received_ms: int) -> Event:
         received_ms=received_ms,
         extra=clean_json(kept) if kept else None,
     )
+
+
+def _kept_of_chat(extras: dict[str, Any]) -> dict[str, Any]:
+    # Four of five chats have nothing beyond these two, and a billion rows should not repeat the rest.
+    kept = {}
+    if extras.get("emojis"):
+        kept["emojis"] = extras["emojis"]
+    if (os_type := extras.get("osType")) is not None:
+        kept["osType"] = os_type
+    return kept
+
+
+def _kept(raw: Any, extras: dict[str, Any], named_by: str | None, ours: dict[str, Any]) -> dict[str, Any]:
+    """What the extras say beside `ours`, the names that we give: name by name, or whole where that would lose any."""
+    if not extras:
+        return {} if not raw or raw in ("{}", "null") else {"extras": raw}
+    kept = {name: value for name, value in extras.items() if name != named_by or name == "giftId"}
+    return kept if kept.keys().isdisjoint(ours) else {"extras": extras}
 
 
 def _decode_blind(frame: Frame, body: Any, received_ms: int) -> None:

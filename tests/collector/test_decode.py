@@ -21,6 +21,7 @@ from simulator import Broadcast, SentItem, generate
 from simulator.dialect import live_item, recent_item, replay_item
 from store.database import Database
 from store.event import Event, stream_id
+from tests.collector.reading import lenient, read_item
 from tests.collector.test_writer import of_pool
 
 NOW_MS = 1_790_000_000_000
@@ -176,9 +177,52 @@ def test_channel_events_are_events(body: Any) -> None:
 
 
 def test_unknown_types_are_kept_under_their_number_whatever_the_extras_say() -> None:
-    event = only(chat(msgTypeCode=77, extras='{"type":"mine","donationId":7,"a":1}'), 93102)
+    event = only(chat(msgTypeCode=77, extras='{"kind":"mine","donationId":7,"a":1}'), 93102)
     assert event.kind == "other"
-    assert json.loads(event.extra or "") == {"type": 77, "id": "7", "a": 1}
+    assert json.loads(event.extra or "") == {"type": 77, "id": "7", "kind": "mine", "a": 1}
+
+
+@pytest.mark.parametrize(
+    ("changes", "extra"),
+    [
+        # A name that is also ours: all of them together, one level deeper.
+        (
+            {"msgTypeCode": 77, "extras": '{"type":"mine","donationId":7}'},
+            {"type": 77, "id": "7", "extras": {"type": "mine", "donationId": 7}},
+        ),
+        ({"msgStatusType": "HIDDEN", "extras": '{"state":1}'}, {"state": "HIDDEN", "extras": {"state": 1}}),
+        (
+            {"extras": '{"donationId":"d","id":"i","giftId":"g"}'},
+            {"id": "d", "extras": {"donationId": "d", "id": "i", "giftId": "g"}},
+        ),
+        ({"extras": '{"donationId":0,"giftId":"g"}'}, {"id": "g", "giftId": "g", "donationId": 0}),
+        ({"extras": '{"id":5}'}, {"id": "5"}),
+        # What cannot be read is kept as it is.
+        ({"extras": '{"payAmount":1000'}, {"extras": '{"payAmount":1000'}),
+        ({"extras": "[1]"}, {"extras": "[1]"}),
+        ({"extras": 7}, {"extras": 7}),
+        ({"extras": "{}"}, None),
+        ({"extras": ""}, None),
+        ({"extras": None, "msgStatusType": 3}, {"state": 3}),
+    ],
+)
+def test_nothing_of_the_extras_of_a_special_item_is_lost(changes: dict[str, Any], extra: dict[str, Any] | None) -> None:
+    event = only(chat(**{"msgTypeCode": 10, **changes}), 93102)
+    assert (None if event.extra is None else json.loads(event.extra)) == extra
+
+
+def test_a_control_character_that_json_forbids_is_read_all_the_same() -> None:
+    frame = decode_frame(json.dumps({"cmd": 93101, "bdy": [chat(msg="탭@줄")]}).replace("@", "\t"), NOW_MS)
+    assert [event.content for event in frame.events] == ["탭\t줄"]
+
+
+def test_a_number_means_the_same_whatever_stands_beside_it() -> None:
+    donation = chat(msgTypeCode=10, extras=None, uid="anonymous")
+    text = json.dumps(donation)[:-1] + ',"extras":"{\\"donationId\\":%s%s}"}'
+    for number in (2**63, 2**64, 10**30, -(2**63) - 1, 10**400):
+        alone = decoded(json.loads(text % (number, "")), command=93102)
+        beside = decoded(json.loads(text % (number, ',\\"x\\":NaN')), command=93102)
+        assert alone.events[0].event_key == beside.events[0].event_key
 
 
 def test_unknown_commands_are_kept_as_they_came() -> None:
@@ -263,13 +307,14 @@ SCALARS = (
 ANYTHING = st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(HOSTILE_TEXT, inner, max_size=4), max_leaves=12
 )
+EXTRA_NAMES = ["nickname", "donationId", "giftId", "id", "payAmount", "osType", "emojis", "type", "state"]
 OBJECT_TEXT = st.dictionaries(
-    st.sampled_from(["nickname", "donationId", "payAmount", "osType", "emojis", "type", "state"]) | HOSTILE_TEXT,
+    st.sampled_from(EXTRA_NAMES) | HOSTILE_TEXT,
     ANYTHING,
     max_size=5,
 ).map(json.dumps)
-FIELDS = {
-    name: st.sampled_from(good) | ANYTHING
+USUAL = {
+    name: st.sampled_from(good)
     for names, good in (
         (("uid", "userId"), ["u", "anonymous"]),
         (("msgTime", "messageTime"), [NOW_MS, NOW_MS - 5]),
@@ -279,8 +324,19 @@ FIELDS = {
     )
     for name in names
 }
+FIELDS = {name: values | ANYTHING for name, values in USUAL.items()}
 ITEM = st.fixed_dictionaries(
     {}, optional={**FIELDS, "profile": OBJECT_TEXT | ANYTHING, "extras": OBJECT_TEXT | ANYTHING}
+)
+# With an author, a time and a type: what is left is what the other fields do.
+WHOLE_ITEM = st.fixed_dictionaries(
+    {
+        **USUAL,
+        **dict.fromkeys(["msg", "content"], st.none() | HOSTILE_TEXT),
+        **dict.fromkeys(["msgStatusType", "messageStatusType"], st.sampled_from(["NORMAL", "BLIND", "GONE", None, 3])),
+        "profile": st.sampled_from([None, '{"nickname":"녹두"}', {"nickname": "직접"}]) | OBJECT_TEXT,
+        "extras": OBJECT_TEXT,
+    }
 )
 COMMAND = st.sampled_from([0, 10000, 10100, 15101, 93101, 93102, 93006, 94008, 94005, 5101])
 
@@ -296,11 +352,29 @@ def test_no_body_raises_and_what_is_refused_is_ascii(command: int, body: Any) ->
     assert all(rejected.raw.isascii() for rejected in frame.rejected)
 
 
-@given(items=st.lists(ITEM | ANYTHING, max_size=8), recent=st.booleans())
-def test_each_item_becomes_one_event_or_one_refusal(items: list[Any], recent: bool) -> None:
-    body = {"messageList": items} if recent else items
-    frame = decode_frame(json.dumps({"cmd": 15101 if recent else 93101, "bdy": body}), NOW_MS)
+@settings(max_examples=400, deadline=None)
+@given(items=st.lists(ITEM | WHOLE_ITEM | ANYTHING, max_size=8), command=st.sampled_from([93101, 93102, 15101]))
+def test_each_item_becomes_what_it_says_or_one_refusal(items: list[Any], command: int) -> None:
+    text = json.dumps({"cmd": command, "bdy": {"messageList": items} if command == 15101 else items})
+    frame = decode_frame(text, NOW_MS)
+    body = lenient(text)["bdy"]
+    said = body["messageList"] if command == 15101 else body
+    readings = [read_item(item, command, NOW_MS) for item in said]
     assert len(frame.events) + len(frame.rejected) == len(items) == frame.items
+    # Refused is exactly what says nothing, and it is kept to the letter.
+    refused = [item for item, reading in zip(said, readings, strict=True) if reading is None]
+    assert [rejected.raw for rejected in frame.rejected] == [json.dumps(item) for item in refused]
+    # The others are what they say, no more and no less.
+    understood = [reading for reading in readings if reading is not None]
+    assert len(frame.events) == len(understood)
+    for event, reading in zip(frame.events, understood, strict=True):
+        columns = (event.ts_ms, event.kind, event.user_id, event.nickname, event.content, event.amount, event.hidden)
+        assert columns == reading[:7]
+        assert lenient(event.extra or "{}") == reading.extra
+        assert (event.source, event.received_ms) == ("recent" if command == 15101 else "live", NOW_MS)
+    # One message, one key.
+    pairs = {(event.event_key, reading.identity) for event, reading in zip(frame.events, understood, strict=True)}
+    assert len(pairs) == len({key for key, _ in pairs}) == len({identity for _, identity in pairs})
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)

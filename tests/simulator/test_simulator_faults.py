@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -120,6 +121,57 @@ async def test_ret_code_and_handshake_rejections_are_used_up(client: Any, show: 
         _, hello = await client(chzzk).join(channel)
         assert hello["retCode"] == 0
         assert [record.cause for record in chzzk.connections] == ["rejected 429", "rejected 503", "refused", ""]
+
+
+@pytest.mark.parametrize(("kind", "cause"), [("drop_on_accept", "slammed"), ("drop_on_join", "thrown out")])
+@pytest.mark.parametrize("params", [{"attempts": 2}, {"seconds": 20}])
+async def test_who_comes_in_is_dropped_at_once_a_few_times_or_for_a_while(
+    client: Any, show: Callable[..., Channel], kind: str, cause: str, params: dict[str, Any]
+) -> None:
+    channel = show(Fault(0, kind, **params))
+    async with Simulator([channel], speed=20) as chzzk:
+        one = client(chzzk)
+        chat_channel_id = (await one.status(channel))["chatChannelId"]
+        token, heard = await one.token(chat_channel_id), False
+        while not heard:
+            listener = await one.open(chat_channel_id)
+            with contextlib.suppress(ConnectionError):  # it may have been dropped already
+                await listener.say(100, tid=1, bdy={"accTkn": token})
+            await listener.until(lambda it=listener: it.items() or it.reader.done(), "a word or the end")
+            heard = bool(listener.items())
+            assert heard or bool(listener.of(10100)) == (kind == "drop_on_join")
+        *dropped, stayed = chzzk.connections
+    assert {(record.cause, record.close_code) for record in dropped} == {(cause, None)}
+    if "attempts" in params:
+        assert len(dropped) == 2
+    else:
+        assert stayed.opened_sec >= 1.0
+
+
+async def test_a_stale_token_is_refused_and_the_next_is_not(client: Any, show: Callable[..., Channel]) -> None:
+    channel = show(Fault(0, "stale_token", attempts=2))
+    async with Simulator([channel], speed=20) as chzzk:
+        await asyncio.sleep(0.1)
+        codes = [(await client(chzzk).join(channel))[1]["retCode"] for _ in range(3)]
+    assert codes == [401, 401, 0]
+
+
+async def test_a_dribble_never_ends_a_frame_and_a_new_socket_is_not_affected(
+    client: Any, show: Callable[..., Channel]
+) -> None:
+    channel = show(Fault(4, "dribble", bytes_per_real_sec=100.0))
+    async with Simulator([channel], speed=20, send_timeout_sec=0.2) as chzzk:
+        listener, _ = await client(chzzk).join(channel)
+        await listener.frame(93101)
+        await listener.until(lambda: chzzk.progress(channel.channel_id).simulated_sec > 5, "the fault")
+        protocol, received = listener.socket._response.connection.protocol, bytearray()
+        protocol.data_received = received.extend
+        heard = len(listener.frames)
+        other, _ = await client(chzzk).join(channel)
+        await other.frame(93101)
+        await listener.until(lambda: len(received) > 60, "sixty bytes")  # far longer than a send may take
+        assert len(listener.frames) == heard
+        assert not listener.reader.done()
 
 
 async def test_raw_frames_arrive_as_they_are(client: Any, show: Callable[..., Channel]) -> None:

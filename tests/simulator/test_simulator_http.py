@@ -164,6 +164,28 @@ async def test_token_refusal_and_hang(client: Any, show: Callable[..., Channel])
         assert await one.token(chat_channel_id)
 
 
+async def test_a_channel_may_be_gone_in_either_way(client: Any, show: Callable[..., Channel]) -> None:
+    channel = show(Fault(0, "gone"), Fault(0, "gone", code=200), Fault(0, "gone", code=200, endpoint="live-detail"))
+    path = f"/polling/v2/channels/{channel.channel_id}/live-status"
+    async with Simulator([channel]) as chzzk:
+        one = client(chzzk)
+        await asyncio.sleep(0.1)
+        status, body = await one.get(path)
+        assert (status, body["code"], body["content"]) == (404, 404, None)
+        assert await one.content(path) is None
+        assert await one.content(f"/service/v3/channels/{channel.channel_id}/live-detail") is None
+        assert (await one.content(path))["status"] == "OPEN"
+
+
+async def test_a_trickle_takes_its_time_and_is_right(client: Any, show: Callable[..., Channel]) -> None:
+    channel = show(Fault(0, "trickle", real_seconds=0.5))
+    async with Simulator([channel]) as chzzk:
+        await asyncio.sleep(0.1)
+        began = time.monotonic()
+        assert (await client(chzzk).status(channel))["status"] == "OPEN"
+        assert time.monotonic() - began >= 0.5
+
+
 async def test_retitle_changes_what_polls_see(client: Any, show: Callable[..., Channel]) -> None:
     channel = show(Fault(2, "retitle", title="새 제목", category="먹방"), title="옛 제목")
     async with Simulator([channel], speed=20) as chzzk:

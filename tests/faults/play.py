@@ -1,0 +1,94 @@
+"""A play: the real collector against faults of the simulator, and what has to come of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
+from typing import Any
+
+import pytest
+
+from collector.backoff import Backoff
+from collector.channel import WatchSettings
+from collector.chzzk.chat import Heartbeat
+from simulator import Broadcast, Channel, Fault, SentItem, Simulator
+from store.database import Database
+from tests.collector.studio import assert_same, collecting, fetch, gaps, quick, sent_items, stored_items, until
+from tests.faults.leap import Leap
+
+# Times are those of production, but for the delays between attempts: what a fault needs is that there is a next one.
+EAGER = WatchSettings(poll_interval_sec=5.0, backoff=lambda: Backoff(first=0.1, cap=0.1))
+# For plays in real time.
+BRISK = quick(heartbeat=Heartbeat(ping_after=2.0, dead_after=4.0), backoff=lambda: Backoff(first=0.02, cap=0.05))
+
+
+def show(*faults: Fault, name: str = "수난", duration_sec: float = 60, base_rate: float = 2, **rest: Any) -> Channel:
+    """A channel with one broadcast, whose talk begins when the collector is there."""
+    calm = {"quiet_start_sec": 3, "quiet_rate": 0, "blind_share": 0, "channel_events_per_min": 0}
+    return Channel(name, [Broadcast(duration_sec, base_rate, **{**calm, **rest})], faults)
+
+
+def collect(
+    patch: pytest.MonkeyPatch,
+    database: Database,
+    channels: Sequence[Channel],
+    settings: WatchSettings = EAGER,
+    *,
+    place: Callable[[Simulator], AbstractAsyncContextManager[Any]] = nullcontext,
+    **options: Any,
+) -> Simulator:
+    """Plays the channels in leaps, at speed 1, and collects them to their ends.
+
+    `place`: what stands for Chzzk where that is not the simulator itself.
+    """
+    leap = Leap(patch)
+    ends = sum(len(channel.broadcasts) for channel in channels)
+
+    async def play() -> Simulator:
+        async with Simulator(channels, **options) as chzzk:
+            ids = [channel.channel_id for channel in channels]
+            async with place(chzzk) as chat, collecting(chat, database, ids, settings) as work:
+                await until(lambda: chzzk.requests, "the first poll")
+                span = max(channel.span_sec() for channel in channels)
+                await leap.pass_by(span + 3 * settings.poll_interval_sec)
+                await until(lambda: len(work.ended) >= ends, "every end")
+        return chzzk
+
+    return leap.run(play())
+
+
+def attempts(chzzk: Simulator) -> list[str]:
+    """How each connection, and each attempt at one, ended as the server saw it, in the order of their beginning."""
+    return [
+        record.cause if record.close_code is None else f"{record.cause} {record.close_code}"
+        for record in chzzk.connections
+    ]
+
+
+def refusals(database: Database) -> list[tuple[str, str]]:
+    """(source, reason) of everything in rejected_item, in order."""
+    return [(str(source), str(reason)) for source, reason in fetch(database, REFUSED)]
+
+
+REFUSED = "SELECT source, reason FROM rejected_item ORDER BY rejected_item_id"
+
+
+def assert_complete(database: Database, chzzk: Simulator, channel: Channel) -> None:
+    """Every item is one row, and nothing is said to be missing."""
+    sent = sent_items(channel.channel_id, chzzk.sent(channel.channel_id))
+    assert_same(stored_items(database, channel.channel_id), sent)
+    assert gaps(database, channel.channel_id) == []
+
+
+def assert_gaps_are_what_is_lost(database: Database, channel: Channel, items: Iterable[SentItem]) -> list[int]:
+    """Nothing is invented or twice, all that is lost is in a gap, and no gap is wider than that. Returns the lost."""
+    stored, sent = stored_items(database, channel.channel_id), sent_items(channel.channel_id, items)
+    assert len(stored) == len(set(stored))
+    assert not set(stored) - set(sent)
+    lost = [row[1] for row in set(sent) - set(stored)]
+    found = gaps(database, channel.channel_id)
+    for time_ms in lost:
+        assert any(from_ms <= time_ms <= to_ms for from_ms, to_ms, _ in found), "lost outside of every gap"
+    for from_ms, to_ms, _ in found:
+        assert not [row for row in stored if from_ms < row[1] < to_ms], "a gap is wider than what is lost"
+    return lost
