@@ -245,6 +245,9 @@ class Broadcast:
         if frame.rejected:
             reasons = sorted({rejected.reason for rejected in frame.rejected})
             log.warning("items not understood", stream_id=self.stream_id, count=len(frame.rejected), reasons=reasons)
+        if out:
+            await self._writer.put(*out)
+        # Only now: who is killed in between must not have said that there is what is not stored yet.
         if frame.is_recent_chat:
             self._refilled += frame.items or 0
             whole = frame.items is not None and frame.items < RECENT_CHAT_PROVEN and self._followed
@@ -255,8 +258,6 @@ class Broadcast:
             for event in frame.events:
                 if event.user_id is not None:
                     self._coverage.saw_live(event.ts_ms)
-        if out:
-            await self._writer.put(*out)
 
     async def _report(self, changes: Iterable[Change]) -> None:
         for change in changes:
