@@ -135,10 +135,27 @@ SET chat_channel_id = $2::TEXT, updated_at = now()
 WHERE stream_id = $1::TEXT;
 
 -- name: close_broadcast
--- The broadcast is over.
-UPDATE broadcast
-SET closed_at = greatest($2::TIMESTAMPTZ, opened_at), close_cause = $3::TEXT, updated_at = now()
-WHERE stream_id = $1::TEXT;
+-- The broadcast is over, and with it each connection that nobody could end: it lasted at most until its last row.
+WITH closed AS (
+    UPDATE broadcast
+    SET closed_at = greatest($2::TIMESTAMPTZ, opened_at), close_cause = $3::TEXT, updated_at = now()
+    WHERE stream_id = $1::TEXT
+    RETURNING broadcast_id
+)
+
+UPDATE connection
+SET
+    disconnected_at = greatest(
+        connection.connected_at,
+        (
+            SELECT max(e.received_at)
+            FROM event AS e
+            WHERE e.broadcast_id = connection.broadcast_id AND e.received_at >= connection.connected_at
+        )
+    ),
+    cause = 'collector killed'
+FROM closed
+WHERE connection.broadcast_id = closed.broadcast_id AND connection.disconnected_at IS NULL;
 
 -- name: insert_viewer_sample
 -- How many were watching when the status was asked.
@@ -253,7 +270,8 @@ WHERE b.stream_id = $1::TEXT
 ON CONFLICT DO NOTHING;
 
 -- name: close_abandoned
--- Broadcasts of the channel, other than $2, whose end nobody saw: they lasted at least until their newest message.
+-- Broadcasts of the channel, other than $2, whose end nobody saw: they lasted at least until their newest message. Of
+-- their connections as above.
 WITH abandoned AS (
     UPDATE broadcast
     SET
@@ -269,6 +287,22 @@ WITH abandoned AS (
         updated_at = now()
     WHERE channel_id = $1::TEXT AND closed_at IS NULL AND stream_id IS DISTINCT FROM $2::TEXT
     RETURNING broadcast_id, closed_at
+),
+
+ended AS (
+    UPDATE connection
+    SET
+        disconnected_at = greatest(
+            connection.connected_at,
+            (
+                SELECT max(e.received_at)
+                FROM event AS e
+                WHERE e.broadcast_id = connection.broadcast_id AND e.received_at >= connection.connected_at
+            )
+        ),
+        cause = 'collector killed'
+    FROM abandoned
+    WHERE connection.broadcast_id = abandoned.broadcast_id AND connection.disconnected_at IS NULL
 )
 
 UPDATE gap
