@@ -88,8 +88,8 @@ class Frame:
 def decode_frame(data: str | bytes, received_ms: int, server_ms: int | None = None) -> Frame:
     """What `data`, one WebSocket message, says. Never raises.
 
-    `received_ms`: now, by this machine, ms since 1970; `server_ms`: the same by Chzzk's clock, where that is known. What
-    comes without a time has that one.
+    `received_ms`: now, by this machine, ms since 1970; `server_ms`: the same by Chzzk's clock, where that is known: the
+    time of what comes without one.
     """
     frame = Frame()
     message = load_json(data)
