@@ -106,7 +106,7 @@ class Broadcast:
                     self._anew_at,
                 ),
             ),
-            Statement("close_abandoned", (self.channel_id, self.stream_id)),
+            records.close_abandoned(self.channel_id, self.stream_id),
             Statement("end_stale_connections", (self.stream_id, datetime.now(UTC))),
             Statement("change_broadcast", (self.stream_id, status.answered_at, *self._titled)),
             records.gap(self.stream_id, self._coverage.began()),

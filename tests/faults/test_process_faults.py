@@ -221,6 +221,66 @@ async def given_back(database: Database, chzzk: Simulator, channel: Channel) -> 
     await until(lambda: rows <= set(stored_items(database, channel.channel_id)), "the recent chat's rows")
 
 
+# It kills itself when it has noted that nothing is missing up to its recent chat, which comes half a second late.
+DIES = """
+import asyncio, os, signal
+from chzzkpy.unofficial.chat.gateway import ChzzkWebSocket
+from collector import committer, writer
+from nokchart.cli import main
+
+commit, ask = committer.Committer.commit, ChzzkWebSocket.request_recent_chat
+
+async def dies(self, batch):
+    done = await commit(self, batch)
+    if any(getattr(record, "query", None) == "close_gap" for record in batch):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return done
+
+async def late(self, *given):
+    asyncio.get_running_loop().call_later(0.5, lambda: asyncio.ensure_future(ask(self, *given)))
+
+committer.Committer.commit, ChzzkWebSocket.request_recent_chat = dies, late
+writer.BATCH_ROWS = 1
+main()
+"""
+
+
+async def test_killed_as_soon_as_nothing_is_missing(plain_database: Database, tmp_path: Path) -> None:
+    """What has come late is stored before it is said to be there; and nobody else could bring it afterwards."""
+    channel = show(duration_sec=4000, base_rate=60 / SPEED, quiet_start_sec=0)
+    async with Simulator([channel], speed=SPEED) as chzzk:
+        where = place(chzzk, [channel], plain_database.url, tmp_path)
+        async with running(where, ("-c", DIES)) as run:
+            assert (await run.ended())[0] == -SIGKILL
+        assert stored_items(plain_database)
+        await further(chzzk, channel, 150)
+        async with running(where) as run:
+            await run.received(120)
+            run.signal(SIGTERM)
+            await assert_ended(run, 0, STOP_SEC)
+        sent = chzzk.sent(channel.channel_id)
+    newest = stored_items(plain_database)[-1][1]
+    assert assert_lost_is_in_gaps(plain_database, channel, [item for item in sent if item.time_ms <= newest])
+
+
+async def test_killed_and_the_broadcast_is_over_before_the_next_start(plain_database: Database, tmp_path: Path) -> None:
+    channel = show(duration_sec=120, base_rate=100 / SPEED)
+    async with Simulator([channel], speed=SPEED) as chzzk:
+        where = place(chzzk, [channel], plain_database.url, tmp_path)
+        async with forking(where) as forks:
+            fork = await forks.start()
+            await until(lambda: stored_items(plain_database), "a row")
+            await fork.ended(SIGKILL)
+            await chzzk.wait_finished()
+            fork = await forks.start()
+            await until(lambda: fetch(plain_database, "SELECT FROM broadcast WHERE closed_at IS NOT NULL"), "the end")
+            await fork.ended(SIGTERM)
+    assert len(assert_lost_is_in_gaps(plain_database, channel, chzzk.sent(channel.channel_id))) > 100
+    ends = "SELECT close_cause, closed_at - opened_at FROM broadcast"
+    assert fetch(plain_database, ends) == [("unseen", timedelta(seconds=120))]
+    assert causes(plain_database) == ["collector killed"]
+
+
 async def test_what_was_spooled_survives_kills(plain_database: Database, tmp_path: Path) -> None:
     """Killed three times while the database is away: then while it comes back."""
     dice, channel = random.Random(7), busy()
