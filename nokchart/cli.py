@@ -1,6 +1,5 @@
 """The command line: what a user types, and nothing else. Each command's work is done in the other rooms."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -33,43 +32,15 @@ def watch(
 
     from nokchart.collecting import collect
     from nokchart.log import set_up_log
-    from store.database import Database, is_configured, open_database, place_name, reach
+    from store.database import place_name, reachable
 
     settings = load_config(config, outdir=outdir)
     settings.require_polite()
     ids = load_channels(channels)
     set_up_log()
     place, home = place_name(settings.database_url), settings.data_folder
-
-    def run(database: Callable[[], Database]) -> None:
-        asyncio.run(collect(settings, ids, database, place=place, home=home, outdir=settings.outdir))
-
-    if is_configured(settings.database_url):
-        run(lambda: reach(settings.database_url))  # it may be away: the chat does not wait for it
-    else:
-        with open_database(None, home) as embedded:
-            run(lambda: embedded)
-
-
-@app.command()
-@one_sentence
-def health(
-    as_json: Annotated[bool, typer.Option("--json", help="The whole state, as JSON.")] = False,
-    config: ConfigFile = None,
-) -> None:
-    """Say whether the collectors of this machine are well; exit 1 where one is not, or none is running."""
-    from datetime import UTC, datetime
-
-    from nokchart import health
-
-    settings, now = load_config(config), datetime.now(UTC)
-    found = health.find_health(settings.data_folder, now)
-    for line in [health.as_json(found)] if as_json else [line for one in found for line in health.as_lines(one, now)]:
-        typer.echo(line)
-    if not found:
-        complain(f"no collector is running here: there is no status in {settings.data_folder / health.FOLDER}.")
-    if not health.is_healthy(found):
-        raise typer.Exit(1)
+    with reachable(settings.database_url, home) as reach:
+        asyncio.run(collect(settings, ids, reach, place=place, home=home, outdir=settings.outdir))
 
 
 @app.command()
