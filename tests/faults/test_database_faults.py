@@ -31,10 +31,10 @@ from tests.collector.studio import (
 )
 from tests.faults.proxy import DatabaseProxy
 
-SPEED = 10
+SPEED = 20
 BUSY = {
-    "quiet_start_sec": 10,
-    "quiet_rate": 0.5,
+    "quiet_start_sec": 20,
+    "quiet_rate": 0.2,
     "donations_per_min": 20,
     "twin_share": 0.3,
     "channel_events_per_min": 6,
@@ -109,12 +109,11 @@ async def test_away_at_the_start_and_for_long(plain_database: Database) -> None:
 
 
 async def test_cut_in_the_middle_of_statements(plain_database: Database) -> None:
-    async with playing(plain_database) as play:
-        for turn in range(25):
-            cut = play.proxy.cut_after(1 + turn * 397 % 7000)
-            await play.more(10)
+    async with playing(plain_database, duration_sec=160) as play:
+        for turn in range(12):
+            cut = play.proxy.cut_after(1 + turn * 797 % 7000)
             await until(cut.is_set, "a cut")
-    assert play.proxy.accepted > 25
+    assert play.proxy.accepted > 12
 
 
 async def test_an_answer_to_commit_that_never_came(plain_database: Database) -> None:
