@@ -45,6 +45,27 @@ def watch(
 
 @app.command()
 @one_sentence
+def health(
+    as_json: Annotated[bool, typer.Option("--json", help="The whole state, as JSON.")] = False,
+    config: ConfigFile = None,
+) -> None:
+    """Say whether the collectors of this machine are well; exit 1 where one is not, or none is running."""
+    from datetime import UTC, datetime
+
+    from nokchart import health
+
+    settings, now = load_config(config), datetime.now(UTC)
+    found = health.find_health(settings.data_folder, now)
+    for line in [health.as_json(found)] if as_json else [line for one in found for line in health.as_lines(one, now)]:
+        typer.echo(line)
+    if not found:
+        complain(f"no collector is running here: there is no status in {settings.data_folder / health.FOLDER}.")
+    if not health.is_healthy(found):
+        raise typer.Exit(1)
+
+
+@app.command()
+@one_sentence
 def stats(
     day: Annotated[str | None, typer.Option("--date", help="Only this day in Korea, YYYY-MM-DD.")] = None,
     output: Annotated[Path | None, typer.Option(help="Read this output folder instead of the database.")] = None,
