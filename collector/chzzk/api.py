@@ -86,7 +86,11 @@ class ChzzkApi:
         self._api = self._session(self.endpoints.api_url)
         self._game = self._session(self.endpoints.game_api_url)
         # The chat has a session of its own: closing one must never end the other.
-        self.chat_session = aiohttp.ClientSession(headers=browser_headers(), timeout=aiohttp.ClientTimeout(total=None))
+        self.chat_session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0),  # one a broadcast, for hours: the usual 100 would be the end of it
+            headers=browser_headers(),
+            timeout=aiohttp.ClientTimeout(total=None),
+        )
         return self
 
     async def __aexit__(self, *exc: object) -> None:

@@ -117,6 +117,15 @@ async def test_two_hundred_channels_are_polled_in_their_rhythm_without_a_burst(p
     assert max(tenths.count(tenth) for tenth in set(tenths)) < 100  # evenly spread: 10 each
 
 
+async def test_more_than_a_hundred_chats_at_once(plain_database: Database) -> None:
+    channels = [Channel(f"채널 {number}", [Broadcast(600, 0.1, **ONE)]) for number in range(130)]
+    ids = [channel.channel_id for channel in channels]
+    async with Simulator(channels) as chzzk, collecting(chzzk, plain_database, ids, quick(poll_interval_sec=1)) as work:
+        await until(
+            lambda: sum(one.counts.connected for one in work.watcher.broadcasts) == len(channels), "every connection"
+        )
+
+
 async def test_a_poll_that_hangs_is_not_made_up_for(plain_database: Database) -> None:
     channel = show(Fault(0, "hang", real_seconds=1.2), duration_sec=100)
     async with Simulator([channel], speed=10) as chzzk:
