@@ -1,1 +1,1 @@
-"""Benchmarks: `python -m bench` runs them all and prints one table."""
+"""Benchmarks: `python -m bench` runs those of speed; load, endurance and sharing are commands of their own."""

@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import os
-import platform
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,11 +11,12 @@ from statistics import median
 from bench.ingest_speed import ingest
 from bench.peaks_speed import peaks_ms
 from bench.process_speed import copy_seconds, make_folder, process
+from bench.table import Table, machine
+from collector.spool import Spool
 from store.database import Database, open_database, scratch_database
 
 _HOURS = 12.0
 _FRAMES = 40_000
-_DOCUMENT = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 
 Row = tuple[str, str, str]
 
@@ -50,7 +50,7 @@ def rows(database: Database, home: Path, folders: Path, runs: int, hours: float)
         "at most 250 ms",
     )
     with scratch_database(home, f"bench_{os.getpid()}") as empty:
-        taken_in = asyncio.run(ingest(empty, _FRAMES))
+        taken_in = asyncio.run(ingest(empty, _FRAMES, Spool(home / "bench_spool")))
     yield (
         "ingest, frame to committed row, one process",
         f"{taken_in.events / taken_in.seconds:,.0f} events/s",
@@ -73,21 +73,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as root:
         home = Path(root) / "home"
         with open_database(None, home) as database:
-            lines = ["| what | measured | wanted |", "|---|---|---|"]
+            table = Table()
             for row in rows(database, home, Path(root), options.runs, options.hours):
-                lines.append(f"| {' | '.join(row)} |")
-                print(lines[-1], flush=True)
+                table.add(*row)
     if options.write:
-        _write(lines, options.runs)
-
-
-def _write(lines: list[str], runs: int) -> None:
-    text = _DOCUMENT.read_text(encoding="utf-8")
-    begin, end = "<!-- speed -->\n", "<!-- /speed -->"
-    before, rest = text.split(begin)
-    machine = f"{os.cpu_count()} processors, Python {platform.python_version()}, {platform.machine()}"
-    note = f"`python -m bench --write`: medians of {runs} runs on {machine}, embedded PostgreSQL.\n\n"
-    _DOCUMENT.write_text(before + begin + note + "\n".join(lines) + "\n" + end + rest.split(end)[1], encoding="utf-8")
+        note = f"`python -m bench --write`: medians of {options.runs} runs on {machine()}, embedded PostgreSQL."
+        table.keep("speed", note)
 
 
 if __name__ == "__main__":

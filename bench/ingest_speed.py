@@ -7,10 +7,13 @@ from itertools import islice
 
 from bench.dataset import OPENED_AT, live_frames
 from collector.chzzk.decode import decode_frame
+from collector.committer import Committer
 from collector.records import Events, Statement, event_columns
+from collector.spool import Spool
 from collector.writer import Writer
 from store.database import Database
 from store.event import Event, stream_id
+from store.pool import PatientPool
 
 _CHANNEL = "bench"
 
@@ -25,17 +28,18 @@ class Ingest:
     """COPY of the same rows into the same table."""
 
 
-async def ingest(database: Database, frame_count: int) -> Ingest:
+async def ingest(database: Database, frame_count: int, spool: Spool) -> Ingest:
     """Decodes and writes the first `frame_count` frames of the broadcast."""
     frames = list(islice(live_frames(12), frame_count))
     received_ms = int(OPENED_AT.timestamp() * 1000) + 12 * 3_600_000
     stream = stream_id(_CHANNEL, OPENED_AT)
-    async with database.pool() as pool:
-        writer = Writer(pool)
+    async with PatientPool(lambda: database) as patient:
+        pool = await patient()
+        writer = Writer(Committer(patient), spool)
         writing = asyncio.create_task(writer.run())
         await writer.put(
             Statement("upsert_channel", (_CHANNEL, None)),
-            Statement("open_broadcast", (stream, _CHANNEL, OPENED_AT, None, None, None)),
+            Statement("open_broadcast", (stream, _CHANNEL, OPENED_AT, None, None, None, None)),
         )
         await writer.flush()
         decoded: list[Event] = []

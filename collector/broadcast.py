@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -14,7 +14,7 @@ from collector.backoff import Backoff
 from collector.chzzk.api import ChzzkApi, ChzzkUnavailable, LiveStatus
 from collector.chzzk.chat import RECENT_CHAT_PROVEN, ChatClosed, ChatSocket, ChatUnreachable, Heartbeat
 from collector.chzzk.decode import Frame
-from collector.coverage import Coverage, Missing
+from collector.coverage import Change, Coverage, GapClosed
 from collector.records import Events, Statement
 from collector.writer import Writer
 from store.event import require_aware, stream_id
@@ -52,14 +52,15 @@ class Broadcast:
         opened_at: datetime,
         status: LiveStatus,
         *,
-        known_until_ms: int | None = None,
+        anew_at: datetime | None = None,
         heartbeat: Heartbeat | None = None,
         backoff: Callable[[], Backoff] = Backoff,
     ) -> None:
-        """`known_until_ms`: the newest message that an earlier run has stored, None where there was none."""
+        """`anew_at`: since when this recording is one of its own, beside an earlier one of the same broadcast."""
         self.channel_id = channel_id
         self.opened_at = require_aware(opened_at)
-        self.stream_id = stream_id(channel_id, opened_at)
+        self.stream_id = stream_id(channel_id, opened_at, anew_at)
+        self._anew_at = anew_at
         self.status = status
         self.chat_channel_id = status.chat_channel_id
         self.counts = BroadcastCounts()
@@ -68,11 +69,7 @@ class Broadcast:
         self._writer = writer
         self._heartbeat = heartbeat or Heartbeat()
         self._backoff = backoff()
-        opened_ms = int(opened_at.timestamp() * 1000)
-        if known_until_ms is None:
-            self._coverage = Coverage(opened_ms, "late start")
-        else:
-            self._coverage = Coverage(max(opened_ms, known_until_ms), "collector away")
+        self._coverage = Coverage()
         self._socket: ChatSocket | None = None
         self._leaving: str | None = None  # why the connection is to be given up
         self._left_behind: str | None = None  # a chat channel whose last words nobody has heard yet
@@ -80,7 +77,7 @@ class Broadcast:
         self._followed = True  # nothing of that chat channel can be missing up to the moment it was left
         self._refilled = 0  # items of recent chat that this connection brought
         self._titled = (status.title, status.category)
-        self._last_event_at = time.monotonic()
+        self._last_event_at = self._heard_at = time.monotonic()
 
     @property
     def idle_sec(self) -> float:
@@ -88,9 +85,9 @@ class Broadcast:
         return time.monotonic() - self._last_event_at
 
     @property
-    def newest_ms(self) -> int:
-        """The newest message so far, ms since 1970 by the server's clock."""
-        return self._coverage.newest_ms
+    def silent_sec(self) -> float:
+        """Seconds of real time since the last frame, pongs included; before the first, since it was found on air."""
+        return time.monotonic() - (self._heard_at if self._socket is None else self._socket.heard_at)
 
     async def begin(self, name: str | None) -> None:
         """Makes or finds the broadcast's row."""
@@ -106,11 +103,13 @@ class Broadcast:
                     status.title,
                     status.category,
                     self.chat_channel_id,
+                    self._anew_at,
                 ),
             ),
             Statement("close_abandoned", (self.channel_id, self.stream_id)),
-            Statement("end_stale_connections", (self.stream_id,)),
+            Statement("end_stale_connections", (self.stream_id, datetime.now(UTC))),
             Statement("change_broadcast", (self.stream_id, status.answered_at, *self._titled)),
+            records.gap(self.stream_id, self._coverage.began()),
         )
         await self._sample(status)
 
@@ -157,9 +156,7 @@ class Broadcast:
 
     async def end(self, closed_at: datetime, cause: str) -> None:
         """Closes the broadcast's row; `run` has returned, or been cancelled, before."""
-        missing = self._coverage.ended(int(closed_at.timestamp() * 1000))
-        if missing is not None:
-            await self._report_gap(missing)
+        await self._report(self._coverage.ended(int(closed_at.timestamp() * 1000)))
         await self._writer.put(Statement("close_broadcast", (self.stream_id, closed_at, cause)))
         log.info("broadcast ended", stream_id=self.stream_id, cause=cause, events=self.counts.events)
 
@@ -207,9 +204,7 @@ class Broadcast:
             await socket.close()
             # Stopping is no loss: an end of the broadcast is whole, and the next start goes on from what is stored.
             whole = cause in (_STOPPED, _ENDED)
-            missing = self._coverage.stopped() if whole else self._coverage.lost(cause)
-            if missing is not None:
-                await self._report_gap(missing)
+            await self._report(self._coverage.stopped() if whole else self._coverage.lost(cause))
             end = (connection_id, datetime.now(UTC), cause, self._refilled)
             await self._writer.put(Statement("end_connection", end))
         return cause
@@ -234,7 +229,7 @@ class Broadcast:
             self._followed = self._leaving is not None and str(error) == "close 1000"
             return self._leaving or str(error)
         finally:
-            self._socket = None
+            self._socket, self._heard_at = None, socket.heard_at
         raise AssertionError("a socket's frames end with ChatClosed")
 
     async def _take(self, frame: Frame) -> None:
@@ -252,11 +247,10 @@ class Broadcast:
             log.warning("items not understood", stream_id=self.stream_id, count=len(frame.rejected), reasons=reasons)
         if frame.is_recent_chat:
             self._refilled += frame.items or 0
-            times = [event.ts_ms for event in frame.events]
             whole = frame.items is not None and frame.items < RECENT_CHAT_PROVEN and self._followed
-            missing = self._coverage.saw_recent(min(times, default=None), max(times, default=None), whole)
-            if missing is not None:
-                await self._report_gap(missing)
+            closed = self._coverage.saw_recent([event.ts_ms for event in frame.events], whole)
+            if closed is not None:
+                await self._report([closed])
         else:
             for event in frame.events:
                 if event.user_id is not None:
@@ -264,11 +258,12 @@ class Broadcast:
         if out:
             await self._writer.put(*out)
 
-    async def _report_gap(self, missing: Missing) -> None:
-        self.counts.gaps += 1
-        seconds = (missing.to_ms - missing.from_ms) / 1000
-        log.warning("gap", stream_id=self.stream_id, seconds=round(seconds, 1), cause=missing.cause)
-        await self._writer.put(records.gap(self.stream_id, uuid4(), missing))
+    async def _report(self, changes: Iterable[Change]) -> None:
+        for change in changes:
+            if isinstance(change, GapClosed) and (missing_ms := self._coverage.missing_ms(change)):
+                self.counts.gaps += 1
+                log.warning("gap", stream_id=self.stream_id, seconds=round(missing_ms / 1000, 1))
+            await self._writer.put(records.gap(self.stream_id, change))
 
     async def _sample(self, status: LiveStatus) -> None:
         if status.viewers is not None:

@@ -5,7 +5,7 @@ import math
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
 import structlog
 
@@ -14,8 +14,7 @@ from collector.broadcast import Broadcast
 from collector.chzzk.api import ChzzkApi, ChzzkUnavailable, LiveDetail, LiveStatus
 from collector.chzzk.chat import Heartbeat
 from collector.records import Statement
-from collector.writer import AWAY, Writer
-from store.event import stream_id
+from collector.writer import Writer
 
 log = structlog.get_logger(__name__)
 
@@ -30,6 +29,8 @@ class WatchSettings:
     poll_interval_sec: float = 60.0
     idle_timeout_sec: float = 1800.0
     """After so long without a message the status is asked; only a CLOSE ends the broadcast then."""
+    resume: bool = True
+    """A broadcast that is on air when the collector starts goes on; False: a recording of its own begins."""
     heartbeat: Heartbeat = field(default_factory=Heartbeat)
     backoff: Callable[[], Backoff] = Backoff
 
@@ -44,26 +45,28 @@ class ChannelWatch:
         writer: Writer,
         settings: WatchSettings,
         *,
-        newest_event: Callable[[str], Awaitable[int | None]],
         on_ended: Callable[[str], Awaitable[None]],
         first_poll_after: float = 0.0,
+        started: bool = False,
     ) -> None:
+        """`started`: the collector itself starts now, and with it the watching of this channel."""
         self.channel_id = channel_id
         self.broadcast: Broadcast | None = None
-        self.polled_at: float | None = None
-        """time.monotonic() of the last poll that got an answer."""
+        self.polled_at = time.monotonic()
+        """Of the last poll that got an answer; before the first, when the watching began."""
         self._api = api
         self._writer = writer
         self._settings = settings
-        self._newest_event = newest_event
         self._on_ended = on_ended
         self._first_poll_after = first_poll_after
         self._collecting: asyncio.Task[None] | None = None
         self._announcing: set[asyncio.Task[None]] = set()
-        self._ended: Broadcast | None = None  # the last one
         self._closes = 0
         self._closed_at: datetime | None = None  # when the first CLOSE of a row was seen
         self._swept = False
+        self._anew = started and not settings.resume  # what is on air at the first answer begins anew
+        self._anew_of: datetime | None = None  # the open date of the broadcast that did
+        self._anew_at = datetime.now(UTC)
         self._name: str | None = None
 
     async def run(self) -> None:
@@ -98,6 +101,7 @@ class ChannelWatch:
         elif status.status == "CLOSE":
             await self._off_air(status)
         # Anything else is unknown, and says nothing.
+        self._anew = self._anew and status.status == "OPEN" and self.broadcast is None
         return 0.0
 
     async def _on_air(self, status: LiveStatus) -> None:
@@ -132,7 +136,8 @@ class ChannelWatch:
         self._swept = True
 
     async def _start(self, status: LiveStatus, opened_at: datetime) -> None:
-        known = await self._known_until(opened_at)
+        if self._anew:
+            self._anew_of = opened_at
         if self._name is None:
             self._name = await self._find_name()
         self.broadcast = Broadcast(
@@ -141,7 +146,7 @@ class ChannelWatch:
             self.channel_id,
             opened_at,
             status,
-            known_until_ms=known,
+            anew_at=self._anew_at if self._anew_of == opened_at else None,
             heartbeat=self._settings.heartbeat,
             backoff=self._settings.backoff,
         )
@@ -162,7 +167,7 @@ class ChannelWatch:
             await asyncio.wait({self._collecting})  # it ends with what the server still had to say
         await self._stop_collecting()
         await ended.end(max(closed_at, ended.opened_at), cause)
-        self.broadcast, self._ended = None, ended
+        self.broadcast = None
         # Not waited for: while the database is away the channel's next broadcast may begin.
         self._announcing.add(asyncio.create_task(self._announce(ended.stream_id), name=f"ended {ended.stream_id}"))
 
@@ -179,18 +184,6 @@ class ChannelWatch:
         task, self._collecting = self._collecting, None
         if not task.cancelled() and (error := task.exception()) is not None:
             raise error
-
-    async def _known_until(self, opened_at: datetime) -> int | None:
-        """The newest message of this broadcast that is stored, ms since 1970; waits while the database is away."""
-        if self._ended is not None and self._ended.opened_at == opened_at:
-            return self._ended.newest_ms  # both its CLOSEs were false
-        backoff = self._settings.backoff()
-        while True:
-            try:
-                return await self._newest_event(stream_id(self.channel_id, opened_at))
-            except AWAY as error:
-                log.warning("database away", channel_id=self.channel_id, error=type(error).__name__)
-                await asyncio.sleep(backoff.seconds())
 
     async def _detail(self) -> LiveDetail | None:
         """None where there is no usable answer."""

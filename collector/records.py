@@ -3,15 +3,18 @@
 No record needs an answer from the database, so a record can wait for it, in memory or on disk, and be written in order.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
-from uuid import UUID
+from uuid import NAMESPACE_OID, UUID, uuid4, uuid5
 
 from collector.chzzk.decode import Blind, Rejected
-from collector.coverage import Missing
+from collector.coverage import Change, GapOpened
 from store.event import Event
+from store.queries import query
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,23 +43,40 @@ def hide(stream_id: str, blind: Blind) -> Statement:
 
 def reject(stream_id: str, rejected: Rejected) -> Statement:
     """An item that could not be understood is kept as it came."""
-    return Statement(
-        "insert_rejected_item", (stream_id, datetime.now(UTC), rejected.source, rejected.reason, rejected.raw)
-    )
-
-
-def gap(stream_id: str, gap_id: UUID, missing: Missing) -> Statement:
-    """Chat that was not delivered."""
-    return Statement("insert_gap", (stream_id, gap_id, missing.from_ms, missing.to_ms, missing.cause))
+    # The recent chat brings an item again with each connection: that is still one item.
+    item_id = uuid4() if rejected.source == "live" else _name_of(stream_id, rejected.raw)
+    return _insert_rejected(stream_id, item_id, rejected)
 
 
 def reject_event(stream_id: str, event: Event, reason: str) -> Statement:
     """An event that the database refused is kept as an item that could not be understood."""
-    rejected = Rejected(event.source, reason, ascii(tuple(event)))
-    return reject(stream_id, rejected)
+    raw = ascii(tuple(event))
+    return _insert_rejected(stream_id, _name_of(stream_id, raw), Rejected(event.source, reason, raw))
+
+
+def gap(stream_id: str, change: Change) -> Statement:
+    """A gap opens, or its end is known."""
+    if isinstance(change, GapOpened):
+        return Statement("open_gap", (stream_id, uuid4(), change.from_ms, change.cause))
+    return Statement("close_gap", (stream_id, change.to_ms))
+
+
+@cache
+def argument_count(name: str) -> int:
+    """How many arguments a query takes. KeyError where there is no such query."""
+    return max((int(number) for number in re.findall(r"\$(\d+)", query(name))), default=0)
 
 
 def event_columns(rows: Sequence[tuple[str, Event]]) -> tuple[list[Any], ...]:
     """The arguments of insert_events: one list a column, of (stream_id, event) pairs."""
     columns = list(zip(*(event for _, event in rows), strict=True))
     return ([stream_id for stream_id, _ in rows], *(list(column) for column in columns))
+
+
+def _insert_rejected(stream_id: str, item_id: UUID, rejected: Rejected) -> Statement:
+    arguments = (stream_id, item_id, datetime.now(UTC), rejected.source, rejected.reason, rejected.raw)
+    return Statement("insert_rejected_item", arguments)
+
+
+def _name_of(stream_id: str, raw: str) -> UUID:
+    return uuid5(NAMESPACE_OID, f"{stream_id}\x1f{raw}")

@@ -18,9 +18,9 @@ class ChannelSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     live: bool
     connected: bool
     poll_age_sec: float | None
-    """Since the last poll that got an answer; None before the first."""
+    """Since the last poll that got an answer, or before the first since this collector watches; None: not known."""
     frame_age_sec: float | None
-    """Since the last frame of the chat socket, pongs included; None while there is no connection."""
+    """Since the last frame of the chat, pongs included; before the first, since it is on air. None off air."""
     events: int
     rejected: int
     connections: int

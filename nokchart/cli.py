@@ -1,12 +1,13 @@
 """The command line: what a user types, and nothing else. Each command's work is done in the other rooms."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from nokchart.config import load_channels, load_config
-from nokchart.console import complain, one_sentence, set_up_log, tell, warn
+from nokchart.console import complain, one_sentence, tell, warn
 from nokchart.database_commands import database_app
 from nokchart.options import ConfigFile, LanguageOption, OutDir, Strict, clock_of, day_of, job_settings
 from store.errors import NokchartError
@@ -31,16 +32,44 @@ def watch(
     import asyncio
 
     from nokchart.collecting import collect
-    from store.database import open_database
+    from nokchart.log import set_up_log
+    from store.database import Database, is_configured, open_database, place_name, reach
 
     settings = load_config(config, outdir=outdir)
     settings.require_polite()
     ids = load_channels(channels)
     set_up_log()
-    if not settings.restart_resume:
-        complain("restart_resume: false has no effect yet: a restart goes on with the broadcasts on air.")
-    with open_database(settings.database_url, settings.data_folder) as database:
-        asyncio.run(collect(settings, ids, database, outdir=settings.outdir))
+    place, home = place_name(settings.database_url), settings.data_folder
+
+    def run(database: Callable[[], Database]) -> None:
+        asyncio.run(collect(settings, ids, database, place=place, home=home, outdir=settings.outdir))
+
+    if is_configured(settings.database_url):
+        run(lambda: reach(settings.database_url))  # it may be away: the chat does not wait for it
+    else:
+        with open_database(None, home) as embedded:
+            run(lambda: embedded)
+
+
+@app.command()
+@one_sentence
+def health(
+    as_json: Annotated[bool, typer.Option("--json", help="The whole state, as JSON.")] = False,
+    config: ConfigFile = None,
+) -> None:
+    """Say whether the collectors of this machine are well; exit 1 where one is not, or none is running."""
+    from datetime import UTC, datetime
+
+    from nokchart import health
+
+    settings, now = load_config(config), datetime.now(UTC)
+    found = health.find_health(settings.data_folder, now)
+    for line in [health.as_json(found)] if as_json else [line for one in found for line in health.as_lines(one, now)]:
+        typer.echo(line)
+    if not found:
+        complain(f"no collector is running here: there is no status in {settings.data_folder / health.FOLDER}.")
+    if not health.is_healthy(found):
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from pathlib import Path
 
 import structlog
@@ -13,11 +13,14 @@ import structlog
 from collector.backoff import Backoff
 from collector.channel import WatchSettings
 from collector.chzzk.api import ChzzkApi, Endpoints
+from collector.committer import Committer
+from collector.roster import Roster
+from collector.slot import taken_slot
 from collector.watcher import Watcher
 from collector.writer import Writer
 from nokchart.config import Config
 from store.database import Database
-from store.queries import query
+from store.pool import PatientPool
 
 log = structlog.get_logger(__name__)
 
@@ -25,15 +28,19 @@ log = structlog.get_logger(__name__)
 async def collect(
     config: Config,
     channels: Sequence[str],
-    database: Database,
+    reach: Callable[[], Database],
     *,
+    place: str,
+    home: Path,
     outdir: Path,
     watching: Callable[[Watcher], None] = lambda watcher: None,
     ended: Callable[[str], None] = lambda stream_id: None,
 ) -> None:
     """Watches `channels` until SIGTERM or SIGINT, and makes the files of each broadcast that ends.
 
-    `watching` gets the watcher, whose `stop` ends it too; `ended` gets the stream_id of each broadcast that ended.
+    `reach` gives the database; while it raises DatabaseUnavailable, chat is kept on disk, in a folder under `home` that
+    is named after the `place` of the database. `watching` gets the watcher, whose `stop` ends it too; `ended` gets the
+    stream_id of each broadcast that ended.
     """
     endpoints = Endpoints(config.chzzk_api_url, config.chzzk_game_api_url, config.chzzk_chat_url)
     exports: set[asyncio.Task[None]] = set()
@@ -41,7 +48,8 @@ async def collect(
 
     async def export(stream_id: str) -> None:
         async with one_at_a_time:
-            await _export_in_child(config, database, stream_id, outdir)
+            assert pool.database is not None  # a broadcast is only told of once it is committed
+            await _export_in_child(config, pool.database, stream_id, outdir)
 
     async def on_ended(stream_id: str) -> None:
         ended(stream_id)
@@ -49,33 +57,40 @@ async def collect(
         exports.add(task)
         task.add_done_callback(exports.discard)
 
-    async with ChzzkApi(endpoints, config.cookies) as api, database.pool() as pool:
-
-        async def newest_event(stream_id: str) -> int | None:
-            newest: int | None = await pool.fetchval(query("newest_event"), stream_id)
-            return newest
-
-        watcher = Watcher(
-            api,
-            Writer(pool),
-            channels,
-            WatchSettings(
-                poll_interval_sec=config.poll_interval_sec,
-                idle_timeout_sec=config.idle_timeout_minutes * 60,
-                backoff=lambda: Backoff(factor=config.backoff_factor),
-            ),
-            newest_event=newest_event,
-            on_ended=on_ended,
-        )
-        watching(watcher)
-        signalled = _stop_on_signals(watcher.stop)
-        await watcher.run()
+    with taken_slot(home, place, config.spool_limit_mb * 1024**2) as slot:
+        async with ChzzkApi(endpoints, config.cookies) as api, PatientPool(reach) as pool:
+            watcher = Watcher(
+                api,
+                Writer(Committer(pool), slot.spool),
+                Roster(pool, slot.collector_id, channels),
+                slot,
+                channels,
+                WatchSettings(
+                    poll_interval_sec=config.poll_interval_sec,
+                    idle_timeout_sec=config.idle_timeout_minutes * 60,
+                    resume=config.restart_resume,
+                    backoff=lambda: Backoff(factor=config.backoff_factor),
+                ),
+                on_ended=on_ended,
+            )
+            watching(watcher)
+            signalled = _stop_on_signals(watcher.stop)
+            async with _metrics(watcher, config):
+                await watcher.run()
     if exports:
         if signalled.is_set():
             # A container has ten seconds, and the nightly job makes what is missing.
             for task in exports:
                 task.cancel()
         await asyncio.wait(exports)
+
+
+def _metrics(watcher: Watcher, config: Config) -> AbstractAsyncContextManager[object]:
+    if config.metrics_port is None:
+        return nullcontext()
+    from collector.metrics import serve_metrics  # 3 MB that few need
+
+    return serve_metrics(watcher.snapshot, config.metrics_address, config.metrics_port)
 
 
 async def _export_in_child(config: Config, database: Database, stream_id: str, outdir: Path) -> None:
@@ -101,7 +116,13 @@ async def _export_in_child(config: Config, database: Database, stream_id: str, o
         log.info("files made", stream_id=stream_id)
     else:
         # The nightly job makes what is missing.
-        log.error("files not made", stream_id=stream_id, code=child.returncode, error=errors.decode()[-500:])
+        log.error("files not made", stream_id=stream_id, code=child.returncode, error=_sentence(errors))
+
+
+def _sentence(errors: bytes) -> str | None:
+    """The last thing that a child said in our words; None where there is only a traceback, which may quote chat."""
+    lines = errors.decode(errors="replace").splitlines()
+    return next((line for line in reversed(lines) if line.startswith("nokchart: ")), None)
 
 
 def _stop_on_signals(stop: asyncio.Event) -> asyncio.Event:

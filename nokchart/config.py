@@ -45,6 +45,11 @@ class Config(BaseModel):
     idle_timeout_minutes: Annotated[float, Field(gt=0)] = 30
     max_retries: Annotated[int, Field(ge=0)] = 5
     backoff_factor: Annotated[float, Field(ge=1)] = 2
+    spool_limit_mb: Annotated[int, Field(ge=1)] = 1024
+
+    # Health
+    metrics_port: Annotated[int, Field(ge=1, le=65_535)] | None = None
+    metrics_address: str = "127.0.0.1"
 
     # Analysis
     peak_window_sec: Annotated[int, Field(ge=1, le=3600)] = 60

@@ -1,12 +1,10 @@
-"""What every command shares: one sentence and exit code 2 for what went wrong, and the log."""
+"""What every command shares: one sentence and exit code 2 for what went wrong."""
 
 import functools
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-import structlog
 import typer
 
 from store.errors import NokchartError
@@ -62,22 +60,3 @@ def warn(notes: Any, of: Path | None = None) -> bool:
     if said:
         complain(f"{notes.used - notes.repeated} events used; {', '.join(said)}.")
     return bool(notes.broken or notes.ignored_fields)
-
-
-def set_up_log(*, quiet: bool = False) -> None:
-    """One line per change of state on stderr: for people in a terminal, as JSON in a container."""
-    renderer: structlog.types.Processor = (
-        structlog.dev.ConsoleRenderer()
-        if sys.stderr.isatty()
-        else structlog.processors.JSONRenderer(ensure_ascii=False)
-    )
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.dict_tracebacks,
-            renderer,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(40 if quiet else 20),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import orjson
@@ -15,7 +16,7 @@ from rich.console import Console
 from collector.watcher import Watcher
 from nokchart.collecting import collect
 from nokchart.config import Config
-from nokchart.console import set_up_log
+from nokchart.log import set_up_log
 from nokchart.progress import Progress, Row
 from simulator import SentItem, Simulator, demo_channels
 from store.database import Database, scratch_database
@@ -129,7 +130,17 @@ async def _collect(
         with Progress(console, show.rows) as progress:
             showing = asyncio.create_task(progress.run())
             try:
-                await collect(pointed, list(show.names), database, outdir=outdir, watching=watching, ended=ended)
+                with TemporaryDirectory() as home:  # apart from what a real collector keeps
+                    await collect(
+                        pointed,
+                        list(show.names),
+                        lambda: database,
+                        place="demo",
+                        home=Path(home),
+                        outdir=outdir,
+                        watching=watching,
+                        ended=ended,
+                    )
                 show.done = True
             finally:
                 showing.cancel()

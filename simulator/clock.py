@@ -34,14 +34,19 @@ class Clock:
         head_start = span_sec * max(0.0, 1.0 - 1.0 / speed)
         self.zero = datetime.fromtimestamp(int(time.time() - head_start), UTC)
         self._started: float | None = None
+        self._ahead_sec = 0.0
 
     def start(self) -> None:
         """Let simulated time begin to pass."""
         self._started = time.monotonic()
+        if self.speed == 1.0:
+            # In real time dates are the wall's, to the millisecond: a bench takes a message's age from them. What has
+            # passed of the first second is played at once.
+            self._ahead_sec = max(0.0, time.time() - self.zero.timestamp())
 
     def now_sec(self) -> float:
         """Simulated seconds since the start (0.0 before it)."""
-        return self.real_sec() * self.speed
+        return 0.0 if self._started is None else self.real_sec() * self.speed + self._ahead_sec
 
     def real_sec(self) -> float:
         """Real seconds since the start (0.0 before it)."""

@@ -1,5 +1,6 @@
 """Where the rows are: a server that was configured, or the embedded one, behind one door."""
 
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,11 +17,16 @@ from store.errors import NokchartError
 from store.migrate import Edition, migrate
 
 # Any of these in the environment means that libpq has been told where the server is.
+_PLACE = (("service", "PGSERVICE"), ("host", "PGHOST"), ("port", "PGPORT"), ("dbname", "PGDATABASE"))
 _LIBPQ_PLACE = ("PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE")
 
 
 class DatabaseUnavailable(NokchartError):
     """The database cannot be reached."""
+
+
+class AddressError(NokchartError):
+    """The database's address cannot be understood."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,7 @@ class Database:
             ssl=known.get("sslmode", "prefer") if not known.get("host", "").startswith("/") else None,
             min_size=1,
             max_size=size,
+            timeout=10,  # of connecting
             # A statement that takes this long is a server that is gone; the writer tries again.
             command_timeout=60,
             server_settings={"application_name": "nokchart collector", "jit": "off"},
@@ -65,15 +72,43 @@ def open_database(url: str | None, home: Path) -> Iterator[Database]:
     `url` is a libpq URI or conninfo string; without one libpq's own environment (PGHOST, PGSERVICE, ..) decides, and
     without that the embedded server under `home` is started, shared with other commands, and stopped with the last.
 
-    Raises DatabaseUnavailable, EmbeddedServerError or SchemaError, each with one sentence for the user; the first also
-    where the server goes away or runs out of room inside the block.
+    Raises DatabaseUnavailable, AddressError, EmbeddedServerError or SchemaError, each with one sentence for the user;
+    the first also where the server goes away or runs out of room inside the block.
     """
     with explaining_failures():
-        if url or any(os.environ.get(name) for name in _LIBPQ_PLACE):
-            yield _prepare(url or "")
+        if is_configured(url):
+            yield reach(url)
         else:
             with EmbeddedServer(home / "postgres") as server:
                 yield _prepare(server.dsn())
+
+
+def is_configured(url: str | None) -> bool:
+    """Whether a server is named, by `url` or by libpq's own environment; else the embedded one is meant."""
+    return bool(url) or any(os.environ.get(name) for name in _LIBPQ_PLACE)
+
+
+def reach(url: str | None) -> Database:
+    """The configured server's database, migrated. Errors as open_database's."""
+    with explaining_failures():
+        return _prepare(url or "")
+
+
+def place_name(url: str | None) -> str:
+    """A name for the configured database, good for a folder: the same for the same place, whoever asks as whom."""
+    if not is_configured(url):
+        return "embedded"
+    parameters = _parameters(url or "")
+    place = [
+        parameters.get(key) or os.environ.get(variable, "")
+        for key, variable in (
+            ("service", "PGSERVICE"),
+            ("host", "PGHOST"),
+            ("port", "PGPORT"),
+            ("dbname", "PGDATABASE"),
+        )
+    ]
+    return hashlib.blake2b("\x1f".join(place).encode(), digest_size=6).hexdigest()
 
 
 @contextmanager
@@ -123,7 +158,7 @@ def _parameters(url: str) -> dict[str, str]:
         misread = True
     if misread:
         # Not what libpq says of it: that repeats the address, or the part of a password that it took for a host.
-        raise DatabaseUnavailable(
+        raise AddressError(
             "The database address is not understood: write database_url as postgresql://user:password@host:5432/name, "
             "and each @ : / # ? % of the password as %40 %3A %2F %23 %3F %25."
         )

@@ -55,9 +55,13 @@ def event_key(
     return int.from_bytes(digest.digest(), "big", signed=True)
 
 
-def stream_id(channel_id: str, opened_at: datetime) -> str:
-    """`<open date as YYYYMMDD-HHMMSS in KST>_<channel_id>`: follows from the broadcast alone, so a restart finds it."""
-    return f"{require_aware(opened_at).astimezone(KST):%Y%m%d-%H%M%S}_{channel_id}"
+def stream_id(channel_id: str, opened_at: datetime, anew_at: datetime | None = None) -> str:
+    """`<open date as YYYYMMDD-HHMMSS in KST>_<channel_id>`: follows from the broadcast alone, so a restart finds it.
+
+    `anew_at`: of a recording of its own that began then, `_from-YYYYMMDD-HHMMSS` follows.
+    """
+    own = "" if anew_at is None else f"_from-{require_aware(anew_at).astimezone(KST):%Y%m%d-%H%M%S}"
+    return f"{require_aware(opened_at).astimezone(KST):%Y%m%d-%H%M%S}_{channel_id}{own}"
 
 
 def require_aware(moment: datetime) -> datetime:

@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
+import structlog
 from psycopg import conninfo, sql
 
 from store.database import Database, open_database
@@ -74,3 +75,10 @@ def timescale_database(empty_timescale: str, home: Path) -> Iterator[Database]:
     """A migrated, empty database on TimescaleDB."""
     with open_database(empty_timescale, home) as database:
         yield database
+
+
+@pytest.fixture(autouse=True)
+def log_afresh() -> Iterator[None]:
+    """A command that a test has run must not leave its log behind, with a stream that is closed by then."""
+    yield
+    structlog.reset_defaults()

@@ -15,6 +15,7 @@ import aiohttp
 import orjson
 from chzzkpy.unofficial.http import ChzzkSession, _user_agent
 
+from store.errors import cause_of
 from store.event import KST
 from store.text import clean_text
 
@@ -145,7 +146,7 @@ class ChzzkApi:
         if session.has_login:
             headers["Cookie"] = session._token
         try:
-            response = await session.get(path, params=params, headers=headers, timeout=_TIMEOUT)
+            response = await session.get(path, params=params, headers=headers, timeout=_TIMEOUT, allow_redirects=False)
             async with response:
                 answered_at = _answer_time(response.headers.get("Date"))
                 if response.status != 200:
@@ -157,7 +158,7 @@ class ChzzkApi:
                         raise ChzzkUnavailable("the answer does not end")
                     body += await response.content.read(_MAX_ANSWER)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            raise ChzzkUnavailable(f"{type(error).__name__}: {error}") from error
+            raise ChzzkUnavailable(cause_of(error)) from error
         try:
             answer = orjson.loads(body)
         except orjson.JSONDecodeError as error:

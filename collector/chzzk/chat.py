@@ -63,6 +63,8 @@ class ChatSocket:
         self._early = early
         self._patience: asyncio.Timeout | None = None  # of the `receive` that is waiting now
         self._leave_until: float | None = None
+        self.heard_at = time.monotonic()
+        """When the server was last heard, pings and pongs included."""
 
     @classmethod
     async def open(cls, api: ChzzkApi, chat_channel_id: str, token: str, heartbeat: Heartbeat) -> "ChatSocket":
@@ -112,6 +114,7 @@ class ChatSocket:
                 await self._send(self._gateway.send_ping())
                 continue
             frame = _read(message)
+            self.heard_at = time.monotonic()
             if frame.command == ChatCmd.PING:
                 await self._send(self._gateway.send_pong())
             elif frame.command != ChatCmd.PONG:

@@ -8,19 +8,22 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-import asyncpg
-
-import sql
 from collector.backoff import Backoff
 from collector.channel import WatchSettings
 from collector.chzzk.api import ChzzkApi, Endpoints
 from collector.chzzk.chat import Heartbeat
+from collector.committer import Committer
+from collector.roster import Roster
+from collector.slot import taken_slot
 from collector.watcher import Watcher
 from collector.writer import Writer
 from simulator import SentItem, Simulator
 from store.database import Database
+from store.pool import PatientPool
 
 PATIENCE_SEC = 30.0  # far more than a test needs: a busy machine is no failure
 
@@ -56,7 +59,7 @@ class Collecting:
     """A collector at work."""
 
     watcher: Watcher
-    pool: asyncpg.Pool[asyncpg.Record]
+    pool: PatientPool
     task: asyncio.Task[None]
     ended: list[str] = field(default_factory=list)
 
@@ -70,32 +73,37 @@ class Collecting:
 @asynccontextmanager
 async def collecting(
     chzzk: Simulator,
-    database: Database,
+    database: Database | Callable[[], Database],
     channels: Sequence[str],
     settings: WatchSettings | None = None,
-    newest_event: Callable[[str], Any] | None = None,
+    home: Path | None = None,
 ) -> AsyncIterator[Collecting]:
-    """Runs a watcher of `channels` until the block ends."""
+    """Runs a watcher of `channels` until the block ends; what it keeps on disk is under `home`."""
     ended: list[str] = []
 
     async def on_ended(stream_id: str) -> None:
         ended.append(stream_id)
 
-    async with ChzzkApi(endpoints(chzzk)) as api, database.pool() as pool:
-
-        async def stored(stream_id: str) -> int | None:
-            newest: int | None = await pool.fetchval(sql.query("newest_event"), stream_id)
-            return newest
-
-        watcher = Watcher(
-            api, Writer(pool), channels, settings or quick(), newest_event=newest_event or stored, on_ended=on_ended
-        )
-        work = Collecting(watcher, pool, asyncio.create_task(watcher.run()), ended)
-        try:
-            yield work
-        finally:
-            if not work.task.done():
-                await work.finish()
+    with TemporaryDirectory() as folder, taken_slot(home or Path(folder), "test") as slot:
+        async with (
+            ChzzkApi(endpoints(chzzk)) as api,
+            PatientPool(database if callable(database) else lambda: database) as pool,
+        ):
+            watcher = Watcher(
+                api,
+                Writer(Committer(pool), slot.spool),
+                Roster(pool, slot.collector_id, channels),
+                slot,
+                channels,
+                settings or quick(),
+                on_ended=on_ended,
+            )
+            work = Collecting(watcher, pool, asyncio.create_task(watcher.run()), ended)
+            try:
+                yield work
+            finally:
+                if not work.task.done():
+                    await work.finish()
 
 
 def fetch(database: Database, statement: str, *arguments: Any) -> list[Row]:

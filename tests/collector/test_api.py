@@ -184,7 +184,7 @@ async def test_an_answer_without_end_is_not_taken_in() -> None:
 
 async def test_a_server_that_is_not_there_or_hangs_up() -> None:
     async with ChzzkApi(Endpoints("http://127.0.0.1:1", "http://127.0.0.1:1", "")) as api:
-        with pytest.raises(ChzzkUnavailable):
+        with pytest.raises(ChzzkUnavailable, match=r"^ClientConnectorError: Connect call failed"):
             await api.live_status("c")
 
     async def handler(request: web.Request) -> web.StreamResponse:
@@ -195,6 +195,32 @@ async def test_a_server_that_is_not_there_or_hangs_up() -> None:
     async with answering(handler) as api:
         with pytest.raises(ChzzkUnavailable):
             await api.live_status("c")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz{"accessToken":"s3cret"}\r\n',
+        "s3cret, and no HTTP\r\n\r\n",
+        "HTTP/1.1 302 Found\r\nLocation: http://host:99999999/s3cret\r\n\r\n",
+        "HTTP/1.1 302 Found\r\nLocation: ftp://s3cret/\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\ns3cret",
+    ],
+)
+async def test_an_answer_that_is_broken_is_not_quoted(answer: str) -> None:
+    async def broken(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer.encode())
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(broken, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with ChzzkApi(Endpoints(url, url, "")) as api:
+            with pytest.raises(ChzzkUnavailable) as caught:
+                await api.access_token("c")
+    assert "s3cret" not in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 async def test_tls_is_verified_against_ssl_cert_file() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -14,12 +15,14 @@ from hypothesis import strategies as st
 import sql
 from collector.chzzk.decode import LIVE, RECENT, REPLAY, Blind, Frame, decode_frame, decode_item
 from collector.records import Events, event_columns, reject
+from collector.spool import Spool
 from collector.writer import Writer
 from simulator import Broadcast, SentItem, generate
 from simulator.dialect import live_item, recent_item, replay_item
 from store.database import Database
 from store.event import Event, stream_id
 from tests.collector.reading import lenient, read_item
+from tests.collector.test_writer import of_pool
 
 NOW_MS = 1_790_000_000_000
 DIALECTS = {"live": LIVE, "recent": RECENT, "replay": REPLAY}
@@ -387,7 +390,7 @@ def test_whatever_is_decoded_can_be_stored(
         broadcast.execute(numbered("insert_events", 12), event_columns(rows))
     for rejected in frame.rejected:
         statement = reject("s", rejected)
-        broadcast.execute(numbered(statement.query, 5), statement.arguments)
+        broadcast.execute(numbered(statement.query, 6), statement.arguments)
     stored = broadcast.execute("SELECT count(*) FROM event").fetchone()
     refused = broadcast.execute("SELECT count(*) FROM rejected_item").fetchone()
     assert stored == (len({(event.ts_ms, event.event_key) for event in frame.events}),)
@@ -410,7 +413,7 @@ def numbered(name: str, count: int) -> str:
     return text
 
 
-async def test_hostile_items_through_the_writer(plain_database: Database) -> None:
+async def test_hostile_items_through_the_writer(plain_database: Database, tmp_path: Path) -> None:
     stream = stream_id("c", datetime.fromtimestamp(NOW_MS // 1000, UTC))
     texts = ["\x00", "\ud800", "\u202eabc", "가" * 100_000, "\ud83d\ude00", "\\u0000", '"', None]
     frame = decoded(
@@ -419,7 +422,7 @@ async def test_hostile_items_through_the_writer(plain_database: Database) -> Non
     )
     assert frame.rejected == []
     async with plain_database.pool() as pool:
-        writer = Writer(pool)
+        writer = Writer(of_pool(pool), Spool(tmp_path))
         with plain_database.connect() as connection:
             connection.execute("INSERT INTO channel (channel_id) VALUES ('c')")
             connection.execute(

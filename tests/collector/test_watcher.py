@@ -5,23 +5,21 @@ from __future__ import annotations
 import asyncio
 import time
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
-import asyncpg
 import pytest
 
 from collector import watcher as watcher_module
 from collector.broadcast import Broadcast as Collected
-from collector.chzzk.api import ChzzkApi
-from collector.watcher import Watcher
+from collector.committer import Committer
 from collector.writer import Writer
 from simulator import Broadcast, Channel, Fault, Simulator
-from store.database import Database
+from store.database import Database, DatabaseUnavailable
 from tests.collector.studio import (
     assert_same,
     causes,
     collecting,
-    endpoints,
     fetch,
     gaps,
     quick,
@@ -86,7 +84,7 @@ async def test_what_a_killed_collector_left_open_is_closed(plain_database: Datab
 
 
 async def test_the_collectors_own_row(plain_database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watcher_module, "_REPORT_SEC", 0.1)
+    monkeypatch.setattr(watcher_module, "BEAT_SEC", 0.1)
     channel = show()
     status = """
         SELECT channels, live, events > 0, heartbeat_at > started_at, stopped_at IS NULL, last_commit_at IS NULL
@@ -139,21 +137,79 @@ async def test_retry_after_is_heeded(plain_database: Database) -> None:
     assert chzzk.requests[1].at_sec - chzzk.requests[0].at_sec > 0.95
 
 
-async def test_a_database_that_is_away_when_a_broadcast_begins_is_waited_for(plain_database: Database) -> None:
-    channel = show(duration_sec=25)
-    failures = [OSError("away"), asyncpg.CannotConnectNowError("starting"), asyncpg.InterfaceError("closed")]
+async def test_a_database_that_is_away_at_start_is_not_waited_for(plain_database: Database, tmp_path: Path) -> None:
+    channel = show(duration_sec=60)
+    away = True
 
-    async def newest_event(stream_id: str) -> int | None:
-        if failures:
-            raise failures.pop()
-        return None
+    def reach() -> Database:
+        if away:
+            raise DatabaseUnavailable("The database at db cannot be reached.")
+        return plain_database
+
+    async with Simulator([channel], speed=10) as chzzk, collecting(chzzk, reach, [channel.channel_id]) as work:
+        await until(lambda: work.watcher.writer.spool_bytes > 5_000, "chat on the disk")
+        assert work.watcher.snapshot().database_away_sec > 1
+        away = False
+        await until(lambda: work.ended, "the end")
+        assert work.watcher.writer.spool_bytes == 0
+    assert_same(stored_items(plain_database), sent_items(channel.channel_id, chzzk.sent(channel.channel_id)))
+    assert gaps(plain_database) == []
+
+
+async def test_what_a_stopped_collector_left_on_disk_is_there_after_the_next_start(
+    plain_database: Database, tmp_path: Path
+) -> None:
+    channel = show(duration_sec=80, base_rate=4)
+    ids = [channel.channel_id]
+
+    def away() -> Database:
+        raise DatabaseUnavailable("The database at db cannot be reached.")
 
     async with Simulator([channel], speed=10) as chzzk:
-        ids = [channel.channel_id]
-        async with collecting(chzzk, plain_database, ids, newest_event=newest_event) as work:
+        async with collecting(chzzk, away, ids, home=tmp_path):
+            await until(lambda: len(chzzk.sent(channel.channel_id)) > 100, "a hundred messages")
+        assert stored_items(plain_database) == []
+        async with collecting(chzzk, plain_database, ids, home=tmp_path) as work:
             await until(lambda: work.ended, "the end")
-    assert not failures
     assert_same(stored_items(plain_database), sent_items(channel.channel_id, chzzk.sent(channel.channel_id)))
+    assert gaps(plain_database) == []
+    assert causes(plain_database) == ["stopped", "broadcast ended"]
+
+
+async def test_without_resume_a_restart_begins_a_recording_of_its_own(plain_database: Database) -> None:
+    channel = show(duration_sec=120, base_rate=2)
+    anew = quick(resume=False)
+    async with Simulator([channel], speed=20) as chzzk:
+        for _ in range(2):
+            async with collecting(chzzk, plain_database, [channel.channel_id], anew):
+                before = len(stored_items(plain_database))
+                await until(lambda b=before: len(stored_items(plain_database)) > b + 10, "ten more")
+            await asyncio.sleep(1.0)  # a recording is named after its second
+        async with collecting(chzzk, plain_database, [channel.channel_id], anew) as work:
+            await until(lambda: work.ended, "the end")
+    rows = fetch(
+        plain_database,
+        "SELECT stream_id, opened_at, anew_at IS NOT NULL, close_cause FROM broadcast ORDER BY broadcast_id",
+    )
+    assert len({opened_at for _, opened_at, _, _ in rows}) == 1
+    assert [cause for *_, cause in rows] == ["unseen", "unseen", "closed"]
+    plain = rows[0][0].split("_from-")[0]
+    assert plain.endswith(channel.channel_id)
+    # The first start found it on air as well: nobody knows whether an earlier recording is somewhere.
+    assert all(stream_id.startswith(f"{plain}_from-2") and anew for stream_id, _, anew, _ in rows)
+    assert len({stream_id for stream_id, *_ in rows}) == 3
+
+
+async def test_without_resume_a_broadcast_that_begins_later_has_its_usual_name(plain_database: Database) -> None:
+    channel = Channel("시험", [Broadcast(30, 3, offline_before_sec=20, **ONE)])
+    async with (
+        Simulator([channel], speed=15) as chzzk,
+        collecting(chzzk, plain_database, [channel.channel_id], quick(resume=False)) as work,
+    ):
+        await until(lambda: work.ended, "the end")
+    assert fetch(plain_database, "SELECT anew_at, stream_id LIKE %s FROM broadcast", f"%{channel.channel_id}") == [
+        (None, True)
+    ]
 
 
 async def test_a_part_that_dies_takes_the_process_with_it(
@@ -192,33 +248,22 @@ async def test_a_writer_that_dies_takes_the_process_with_it(
             work.task.result()
 
 
-async def test_a_stop_is_soon_even_with_sockets_that_do_not_answer_and_a_database_that_is_away(
+async def test_a_stop_is_soon_even_with_sockets_that_do_not_answer_and_a_database_that_hangs(
     plain_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watcher_module, "_DRAIN_SEC", 1.5)  # 8 s in production
-    channels = [Channel(f"채널 {n}", [Broadcast(100, 50, **ONE)], [Fault(20, "half_open")]) for n in range(3)]
+    channels = [Channel(f"채널 {n}", [Broadcast(200, 50, **ONE)], [Fault(20, "half_open")]) for n in range(3)]
     ids = [channel.channel_id for channel in channels]
-
-    async def nothing(stream_id: str) -> None:
-        return None
-
-    async with (
-        Simulator(channels, speed=20) as chzzk,
-        ChzzkApi(endpoints(chzzk)) as api,
-        plain_database.pool() as pool,
-    ):
-        writer = Writer(pool, queue_events=200)
-        watcher = Watcher(api, writer, ids, quick(), newest_event=nothing, on_ended=nothing)  # type: ignore[arg-type]
-        running = asyncio.create_task(watcher.run())
+    async with Simulator(channels, speed=20) as chzzk, collecting(chzzk, plain_database, ids) as work:
+        writer = work.watcher.writer
         await until(lambda: writer.counts.events > 100, "some rows")
 
-        async def away(self: Any, batch: Any) -> None:
-            raise ConnectionRefusedError
+        async def hangs(self: Any, batch: Any) -> None:
+            await asyncio.Event().wait()
 
-        monkeypatch.setattr(Writer, "_commit", away)
-        await until(lambda: writer.queued > 200, "a full queue")
+        monkeypatch.setattr(Committer, "commit", hangs)
+        await until(lambda: writer.queued > 200, "a queue")
         started = time.monotonic()
-        watcher.stop.set()
-        async with asyncio.timeout(20):
-            await running
-        assert time.monotonic() - started < 5
+        await work.finish()
+        assert time.monotonic() - started < 9  # a container is killed after ten
+        assert writer.queued == 0
+        assert writer.spool_bytes > 0

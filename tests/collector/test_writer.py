@@ -6,16 +6,18 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
-import asyncpg
 import psycopg
 import pytest
 
 import sql
 from collector import writer as writer_module
 from collector.chzzk.decode import Blind, Rejected
+from collector.committer import Committer
 from collector.records import Events, Statement, hide, reject
+from collector.spool import Spool
 from collector.writer import BATCH_ROWS, BATCH_SEC, Writer
 from store.database import Database
 from store.event import Event
@@ -49,15 +51,24 @@ def some(count: int, first: int = 0) -> Events:
 def beginning(stream: str = "s", channel: str = "c") -> list[Statement]:
     return [
         Statement("upsert_channel", (channel, None)),
-        Statement("open_broadcast", (stream, channel, OPENED, "제목", None, "N1")),
+        Statement("open_broadcast", (stream, channel, OPENED, "제목", None, "N1", None)),
     ]
 
 
+def of_pool(pool: Any) -> Committer:
+    """A committer that has its pool already."""
+
+    async def there() -> Any:
+        return pool
+
+    return Committer(there)
+
+
 @asynccontextmanager
-async def writing(database: Database, **options: Any) -> AsyncIterator[Writer]:
+async def writing(database: Database, folder: Path, **options: Any) -> AsyncIterator[Writer]:
     """A running writer, with the broadcast `s`; stopped, and so flushed, at the end of the block."""
     async with database.pool() as pool:
-        writer = Writer(pool, **options)
+        writer = Writer(of_pool(pool), Spool(folder), **options)
         task = asyncio.create_task(writer.run())
         await writer.put(*beginning())
         try:
@@ -72,8 +83,8 @@ def contents(database: Database) -> Sequence[Any]:
     return fetch(database, "SELECT event_key, content, hidden FROM event ORDER BY ts, event_key")
 
 
-async def test_rows_are_committed_by_size(plain_database: Database) -> None:
-    async with writing(plain_database) as writer:
+async def test_rows_are_committed_by_size(plain_database: Database, tmp_path: Path) -> None:
+    async with writing(plain_database, tmp_path) as writer:
         await writer.flush()
         before = writer.counts.batches
         await writer.put(some(2 * BATCH_ROWS + 1))
@@ -83,8 +94,8 @@ async def test_rows_are_committed_by_size(plain_database: Database) -> None:
     assert len(contents(plain_database)) == 2 * BATCH_ROWS + 1
 
 
-async def test_a_single_row_waits_for_company_but_not_for_long(plain_database: Database) -> None:
-    async with writing(plain_database) as writer:
+async def test_a_single_row_waits_for_company_but_not_for_long(plain_database: Database, tmp_path: Path) -> None:
+    async with writing(plain_database, tmp_path) as writer:
         await writer.flush()
         before = writer.counts.batches
         for number in range(5):
@@ -99,10 +110,10 @@ async def test_a_single_row_waits_for_company_but_not_for_long(plain_database: D
 
 
 async def test_what_is_there_when_a_batch_is_done_does_not_wait_again(
-    plain_database: Database, monkeypatch: pytest.MonkeyPatch
+    plain_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writer_module, "BATCH_SEC", 30.0)
-    async with writing(plain_database) as writer:
+    async with writing(plain_database, tmp_path) as writer:
         # The second thousand is 31 s old by its own clock, though the writer is free only now.
         await writer.put(some(BATCH_ROWS + 10))
         writer._waiting_since -= 31
@@ -110,14 +121,16 @@ async def test_what_is_there_when_a_batch_is_done_does_not_wait_again(
             await writer.flush()
 
 
-async def test_stop_flushes(plain_database: Database) -> None:
-    async with writing(plain_database) as writer:
+async def test_stop_flushes(plain_database: Database, tmp_path: Path) -> None:
+    async with writing(plain_database, tmp_path) as writer:
         await writer.put(some(3000))
     assert len(contents(plain_database)) == 3000
 
 
-async def test_flush_waits_for_what_was_put_before_and_not_for_what_comes_after(plain_database: Database) -> None:
-    async with writing(plain_database) as writer:
+async def test_flush_waits_for_what_was_put_before_and_not_for_what_comes_after(
+    plain_database: Database, tmp_path: Path
+) -> None:
+    async with writing(plain_database, tmp_path) as writer:
         busy = True
 
         async def chatter() -> None:
@@ -136,8 +149,8 @@ async def test_flush_waits_for_what_was_put_before_and_not_for_what_comes_after(
         await talking
 
 
-async def test_a_second_delivery_changes_nothing(plain_database: Database) -> None:
-    async with writing(plain_database) as writer:
+async def test_a_second_delivery_changes_nothing(plain_database: Database, tmp_path: Path) -> None:
+    async with writing(plain_database, tmp_path) as writer:
         await writer.put(some(100), some(100), some(150))
         await writer.flush()
         again = [event(number, source="recent", content="changed") for number in range(200)]
@@ -149,8 +162,8 @@ async def test_a_second_delivery_changes_nothing(plain_database: Database) -> No
     assert stored[100][1] == "말 100"
 
 
-async def test_records_are_written_in_order(plain_database: Database) -> None:
-    async with writing(plain_database) as writer:
+async def test_records_are_written_in_order(plain_database: Database, tmp_path: Path) -> None:
+    async with writing(plain_database, tmp_path) as writer:
         await writer.put(
             some(2),
             hide("s", Blind("u0", OPENED_MS, True)),
@@ -162,7 +175,9 @@ async def test_records_are_written_in_order(plain_database: Database) -> None:
     assert [row[2] for row in contents(plain_database)] == [True, False, False]
 
 
-async def test_a_poisonous_row_is_kept_aside_and_its_neighbours_are_stored(plain_database: Database) -> None:
+async def test_a_poisonous_row_is_kept_aside_and_its_neighbours_are_stored(
+    plain_database: Database, tmp_path: Path
+) -> None:
     poison: dict[int, dict[str, Any]] = {
         10: {"kind": "nonsense"},
         333: {"amount": 2**40},
@@ -172,7 +187,7 @@ async def test_a_poisonous_row_is_kept_aside_and_its_neighbours_are_stored(plain
         998: {"ts_ms": 10**18},
     }
     events = [event(number, **poison.get(number, {})) for number in range(1000)]
-    async with writing(plain_database) as writer:
+    async with writing(plain_database, tmp_path) as writer:
         await writer.put(
             Events("s", events[:700]), reject("s", Rejected("live", "odd", '"x"')), Events("s", events[700:])
         )
@@ -188,8 +203,8 @@ async def test_a_poisonous_row_is_kept_aside_and_its_neighbours_are_stored(plain
         assert any(f"({OPENED_MS + number}," in raw or "1000000000000000000" in raw for _, raw, _ in kept)
 
 
-async def test_a_poisonous_statement_does_not_stop_the_others(plain_database: Database) -> None:
-    async with writing(plain_database) as writer:
+async def test_a_poisonous_statement_does_not_stop_the_others(plain_database: Database, tmp_path: Path) -> None:
+    async with writing(plain_database, tmp_path) as writer:
         await writer.put(
             some(1),
             Statement("insert_viewer_sample", ("s", OPENED, 2**50)),
@@ -199,8 +214,8 @@ async def test_a_poisonous_statement_does_not_stop_the_others(plain_database: Da
     assert len(contents(plain_database)) == 2
 
 
-async def test_rows_of_a_broadcast_that_is_not_there_do_not_vanish(plain_database: Database) -> None:
-    async with writing(plain_database) as writer:
+async def test_rows_of_a_broadcast_that_is_not_there_do_not_vanish(plain_database: Database, tmp_path: Path) -> None:
+    async with writing(plain_database, tmp_path) as writer:
         await writer.put(some(3), Events("nobody", [event(9), event(10)]))
     assert len(contents(plain_database)) == 3
     kept = fetch(plain_database, "SELECT broadcast_id, raw FROM rejected_item")
@@ -218,9 +233,11 @@ def kill(database: Database) -> int:
     return int(killed)
 
 
-async def test_connections_killed_in_mid_flow_lose_nothing_and_write_nothing_twice(plain_database: Database) -> None:
+async def test_connections_killed_in_mid_flow_lose_nothing_and_write_nothing_twice(
+    plain_database: Database, tmp_path: Path
+) -> None:
     total, killed = 30_000, 0
-    async with writing(plain_database, queue_events=5_000) as writer:
+    async with writing(plain_database, tmp_path, queue_rows=5_000) as writer:
 
         async def feed() -> None:
             for first in range(0, total, 100):
@@ -239,8 +256,8 @@ async def test_connections_killed_in_mid_flow_lose_nothing_and_write_nothing_twi
     assert fetch(plain_database, "SELECT count(*) FROM rejected_item") == [(0,)]
 
 
-async def test_what_is_not_the_rows_fault_is_waited_for(plain_database: Database) -> None:
-    async with writing(plain_database) as writer:
+async def test_what_is_not_the_rows_fault_is_waited_for(plain_database: Database, tmp_path: Path) -> None:
+    async with writing(plain_database, tmp_path) as writer:
         await writer.flush()
         with plain_database.connect(autocommit=True) as other:
             # Read-only, without a right, and in the middle of somebody's change of the schema.
@@ -264,8 +281,8 @@ async def test_what_is_not_the_rows_fault_is_waited_for(plain_database: Database
     assert fetch(plain_database, "SELECT count(*) FROM rejected_item") == [(0,)]
 
 
-async def test_a_changed_schema_is_no_reason_to_refuse_rows(plain_database: Database) -> None:
-    async with writing(plain_database) as writer:
+async def test_a_changed_schema_is_no_reason_to_refuse_rows(plain_database: Database, tmp_path: Path) -> None:
+    async with writing(plain_database, tmp_path) as writer:
         await writer.put(some(10))
         await writer.flush()
         with plain_database.connect(autocommit=True) as other:
@@ -275,61 +292,6 @@ async def test_a_changed_schema_is_no_reason_to_refuse_rows(plain_database: Data
         async with asyncio.timeout(30):
             await writer.flush()
         assert (writer.counts.events, writer.counts.rejected) == (20, 0)
-
-
-class DeadPool:
-    """A pool of a database that cannot be reached, until it is let in."""
-
-    def __init__(self, pool: asyncpg.Pool[asyncpg.Record], error: Exception) -> None:
-        self.pool = pool
-        self.error = error
-        self.away = True
-
-    def acquire(self) -> Any:
-        if self.away:
-            raise self.error
-        return self.pool.acquire()
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        ConnectionRefusedError(),
-        asyncpg.InvalidCatalogNameError("no such database"),
-        asyncpg.InvalidPasswordError("no"),
-        asyncpg.TooManyConnectionsError("full"),
-        asyncpg.InternalClientError("lost"),
-        asyncpg.InterfaceError("closed"),
-    ],
-)
-async def test_a_full_queue_makes_its_feeders_wait(plain_database: Database, error: Exception) -> None:
-    async with plain_database.pool() as pool:
-        dead = DeadPool(pool, error)
-        writer = Writer(dead, queue_events=1000)
-        task = asyncio.create_task(writer.run())
-        await writer.put(*beginning())
-
-        async def feed() -> None:
-            for first in range(0, 6000, 300):
-                await writer.put(some(300, first))
-
-        feeding = asyncio.create_task(feed())
-        await until(lambda: writer.counts.retries >= 1, "an attempt")
-        await asyncio.sleep(0.1)
-        assert not feeding.done()
-        assert writer.queued <= 2 * BATCH_ROWS + 1000 + 300
-        # A feeder that gives up takes only its own rows with it.
-        stranger = asyncio.create_task(writer.put(some(1, 99_999)))
-        await asyncio.sleep(0)
-        stranger.cancel()
-        await asyncio.wait({stranger})
-        dead.away = False
-        async with asyncio.timeout(30):
-            await feeding
-            await writer.flush()
-        await writer.stop()
-        await task
-    assert [row[0] for row in contents(plain_database)] == list(range(6000))
 
 
 def test_a_title_is_recorded_when_it_changes_only(plain_connection: psycopg.Connection[tuple[Any, ...]]) -> None:

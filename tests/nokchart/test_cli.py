@@ -25,7 +25,7 @@ from store.event import stream_id
 from tests.analytics.sample import CHANNEL, OPENED, add_broadcast, add_event, files_of, line, minutes_of, write_events
 
 COMMANDS = [
-    *("watch", "stats", "process", "build-ts", "peaks", "plot", "export", "import", "demo", "simulate"),
+    *("watch", "health", "stats", "process", "build-ts", "peaks", "plot", "export", "import", "demo", "simulate"),
     *("db", "db migrate", "db status", "db prune"),
 ]
 NOWHERE = "postgresql://user:s3cret@127.0.0.1:1/nokchart"

@@ -5,7 +5,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from store.database import Database, DatabaseUnavailable, open_database
+from store.database import AddressError, Database, DatabaseUnavailable, is_configured, open_database, place_name
 
 
 @pytest.mark.parametrize(
@@ -28,12 +28,25 @@ from store.database import Database, DatabaseUnavailable, open_database
     ],
 )
 def test_a_database_that_cannot_be_reached_is_one_sentence_without_secrets(url: str, tmp_path: Path) -> None:
-    with pytest.raises(DatabaseUnavailable) as caught:
+    with pytest.raises((DatabaseUnavailable, AddressError)) as caught:
         open_database(url, tmp_path).__enter__()
     message = str(caught.value)
     assert "s3cret" not in message
     assert "\n" not in message
     assert "database" in message
+
+
+def test_a_place_is_named_whoever_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE", "PGPORT"):
+        monkeypatch.delenv(name, raising=False)
+    assert (is_configured(None), place_name(None)) == (False, "embedded")
+    one = place_name("postgresql://writer:a@db:5432/chat")
+    assert one == place_name("host=db port=5432 dbname=chat user=owner password=b")
+    assert one != place_name("postgresql://writer:a@db:5432/other")
+    assert one.isalnum()
+    monkeypatch.setenv("PGHOST", "db")
+    monkeypatch.setenv("PGPORT", "5432")
+    assert place_name("dbname=chat") == one
 
 
 def _run(database: Database, home: Path, statement: str) -> None:

@@ -64,10 +64,10 @@ WHERE broadcast_id = %(broadcast_id)s
 ORDER BY connected_at;
 
 -- name: gaps
--- A broadcast's gaps in order.
+-- A broadcast's gaps in order; one that is still open lasts until now.
 SELECT
     from_ts,
-    to_ts,
+    coalesce(to_ts, greatest(from_ts, now())) AS to_ts,
     cause,
     repaired_at
 FROM gap

@@ -143,7 +143,7 @@ watched AS (
 missing AS (
     SELECT
         from_ts,
-        to_ts
+        coalesce(to_ts, 'infinity') AS to_ts
     FROM gap
     WHERE broadcast_id = %(broadcast_id)s AND repaired_at IS NULL
 ),

@@ -42,18 +42,20 @@ WHERE
 
 -- name: insert_rejected_item
 -- An item that could not be understood, as it came.
-INSERT INTO rejected_item (broadcast_id, received_at, source, reason, raw)
+INSERT INTO rejected_item (broadcast_id, item_id, received_at, source, reason, raw)
 VALUES (
     (
         SELECT b.broadcast_id
         FROM broadcast AS b
         WHERE b.stream_id = $1::TEXT
     ),
-    $2::TIMESTAMPTZ,
-    $3::TEXT,
+    $2::UUID,
+    $3::TIMESTAMPTZ,
     $4::TEXT,
-    $5::TEXT
-);
+    $5::TEXT,
+    $6::TEXT
+)
+ON CONFLICT (item_id) DO NOTHING;
 
 -- name: upsert_channel
 -- The channel, and its name where Chzzk has told it.
@@ -63,11 +65,13 @@ ON CONFLICT (channel_id) DO UPDATE
     SET name = coalesce(excluded.name, channel.name), updated_at = now();
 
 -- name: open_broadcast
--- The broadcast's row, made or found: a restarted collector continues it, even after a CLOSE that was false.
-INSERT INTO broadcast (stream_id, channel_id, opened_at, title, category, chat_channel_id)
-VALUES ($1::TEXT, $2::TEXT, $3::TIMESTAMPTZ, $4::TEXT, $5::TEXT, $6::TEXT)
-ON CONFLICT (channel_id, opened_at) DO UPDATE
+-- The broadcast's row, made or found: a restarted collector continues it, even after a CLOSE that was false. What was
+-- imported of the same broadcast is its beginning. $7: when restart_resume: false began a recording of its own.
+INSERT INTO broadcast (stream_id, channel_id, opened_at, title, category, chat_channel_id, anew_at)
+VALUES ($1::TEXT, $2::TEXT, $3::TIMESTAMPTZ, $4::TEXT, $5::TEXT, $6::TEXT, $7::TIMESTAMPTZ)
+ON CONFLICT (channel_id, opened_at, anew_at) DO UPDATE
     SET
+        stream_id = excluded.stream_id,
         closed_at = NULL,
         close_cause = NULL,
         title = coalesce(excluded.title, broadcast.title),
@@ -76,7 +80,8 @@ ON CONFLICT (channel_id, opened_at) DO UPDATE
         updated_at = now();
 
 -- name: end_stale_connections
--- Connections that a killed collector could not end: they lasted at most until the last row that they brought.
+-- Connections that a killed collector could not end: they lasted at most until the last row that they brought. Only
+-- those from before $2, for this may be replayed.
 UPDATE connection
 SET
     disconnected_at = greatest(
@@ -92,6 +97,7 @@ FROM broadcast AS b
 WHERE
     b.stream_id = $1::TEXT
     AND connection.broadcast_id = b.broadcast_id
+    AND connection.connected_at < $2::TIMESTAMPTZ
     AND connection.disconnected_at IS NULL;
 
 -- name: change_broadcast
@@ -162,8 +168,79 @@ UPDATE connection
 SET disconnected_at = greatest($2::TIMESTAMPTZ, connected_at), cause = $3::TEXT, refilled = $4::INTEGER
 WHERE connection_id = $1::UUID;
 
+-- name: open_gap
+-- From here on nobody knows what was said: the collector begins ($3 NULL: after what is stored), or lost its connection
+-- at $3. One open gap is enough. Of what is stored, a message counts as the newest if another is within a minute before
+-- it: a single one may have come with a time in the future.
+WITH chat AS (
+    SELECT
+        broadcast_id,
+        opened_at
+    FROM broadcast
+    WHERE stream_id = $1::TEXT
+),
+
+latest AS (
+    SELECT
+        e.ts,
+        lead(e.ts) OVER (ORDER BY e.ts DESC) AS before
+    FROM event AS e
+    WHERE e.broadcast_id = (SELECT chat.broadcast_id FROM chat) AND e.user_id IS NOT NULL
+    ORDER BY e.ts DESC
+    LIMIT 20
+),
+
+stored AS (
+    SELECT
+        max(ts) FILTER (WHERE ts - before <= INTERVAL '1 minute') AS newest,
+        min(ts) AS oldest
+    FROM latest
+)
+
+INSERT INTO gap (gap_id, broadcast_id, from_ts, cause)
+SELECT
+    $2::UUID,
+    chat.broadcast_id,
+    greatest(
+        chat.opened_at,
+        coalesce(TIMESTAMPTZ 'epoch' + $3::BIGINT * INTERVAL '1 millisecond', stored.newest, stored.oldest)
+    ),
+    CASE WHEN $3::BIGINT IS NULL AND stored.oldest IS NULL THEN 'late start' ELSE $4::TEXT END
+FROM chat
+CROSS JOIN stored
+WHERE
+    NOT EXISTS (
+        SELECT FROM gap AS g
+        WHERE g.broadcast_id = chat.broadcast_id AND g.to_ts IS NULL
+    )
+ON CONFLICT DO NOTHING;
+
+-- name: close_gap
+-- Everything said from $2 on is there (NULL: nothing was missed): what lies between is lost, or there was nothing.
+WITH chat AS (
+    SELECT
+        b.broadcast_id,
+        TIMESTAMPTZ 'epoch' + $2::BIGINT * INTERVAL '1 millisecond' AS back_at
+    FROM broadcast AS b
+    WHERE b.stream_id = $1::TEXT
+),
+
+filled AS (
+    DELETE FROM gap
+    USING chat
+    WHERE
+        gap.broadcast_id = chat.broadcast_id
+        AND gap.to_ts IS NULL
+        AND (chat.back_at IS NULL OR chat.back_at <= gap.from_ts)
+)
+
+UPDATE gap
+SET to_ts = chat.back_at
+FROM chat
+WHERE gap.broadcast_id = chat.broadcast_id AND gap.to_ts IS NULL AND gap.from_ts < chat.back_at;
+
 -- name: insert_gap
--- Chat that was not delivered.
+-- Chat that was delivered and could be kept nowhere.
 INSERT INTO gap (gap_id, broadcast_id, from_ts, to_ts, cause)
 SELECT
     $2::UUID,
@@ -175,54 +252,26 @@ FROM broadcast AS b
 WHERE b.stream_id = $1::TEXT
 ON CONFLICT DO NOTHING;
 
--- name: report_collector
--- The collector is alive, and this is how it is doing.
-INSERT INTO collector_status (
-    collector_id, started_at, heartbeat_at, stopped_at, channels, live, events, rejected, queued, last_commit_at
-)
-VALUES (
-    $1::TEXT,
-    $2::TIMESTAMPTZ,
-    $3::TIMESTAMPTZ,
-    $4::TIMESTAMPTZ,
-    $5::INTEGER,
-    $6::INTEGER,
-    $7::BIGINT,
-    $8::BIGINT,
-    $9::INTEGER,
-    $10::TIMESTAMPTZ
-)
-ON CONFLICT (collector_id) DO UPDATE
-    SET
-        heartbeat_at = excluded.heartbeat_at,
-        stopped_at = excluded.stopped_at,
-        channels = excluded.channels,
-        live = excluded.live,
-        events = excluded.events,
-        rejected = excluded.rejected,
-        queued = excluded.queued,
-        last_commit_at = excluded.last_commit_at;
-
--- name: newest_event
--- The newest message that is stored of a broadcast, as ms since 1970; NULL where there is none. Channel events have no
--- author, and a time of ours: they say nothing of what the server has delivered.
-SELECT (extract(EPOCH FROM max(e.ts)) * 1000)::BIGINT AS newest_ms
-FROM event AS e
-INNER JOIN broadcast AS b ON e.broadcast_id = b.broadcast_id
-WHERE b.stream_id = $1::TEXT AND e.user_id IS NOT NULL;
-
 -- name: close_abandoned
 -- Broadcasts of the channel, other than $2, whose end nobody saw: they lasted at least until their newest message.
-UPDATE broadcast
-SET
-    closed_at = greatest(
-        opened_at,
-        (
-            SELECT max(e.ts)
-            FROM event AS e
-            WHERE e.broadcast_id = broadcast.broadcast_id
-        )
-    ),
-    close_cause = 'unseen',
-    updated_at = now()
-WHERE channel_id = $1::TEXT AND closed_at IS NULL AND stream_id IS DISTINCT FROM $2::TEXT;
+WITH abandoned AS (
+    UPDATE broadcast
+    SET
+        closed_at = greatest(
+            opened_at,
+            (
+                SELECT max(e.ts)
+                FROM event AS e
+                WHERE e.broadcast_id = broadcast.broadcast_id
+            )
+        ),
+        close_cause = 'unseen',
+        updated_at = now()
+    WHERE channel_id = $1::TEXT AND closed_at IS NULL AND stream_id IS DISTINCT FROM $2::TEXT
+    RETURNING broadcast_id, closed_at
+)
+
+UPDATE gap
+SET to_ts = greatest(gap.from_ts, abandoned.closed_at)
+FROM abandoned
+WHERE gap.broadcast_id = abandoned.broadcast_id AND gap.to_ts IS NULL;

@@ -48,7 +48,7 @@ LEFT JOIN LATERAL (
     SELECT
         range_agg(
             tstzrange(p.from_ts, p.to_ts)
-            * tstzrange(b.opened_at, greatest(b.opened_at, coalesce(b.closed_at, t.last_event_at, p.to_ts)))
+            * tstzrange(b.opened_at, greatest(b.opened_at, coalesce(b.closed_at, t.last_event_at, p.to_ts, p.from_ts)))
         ) AS missing
     FROM gap AS p
     WHERE p.broadcast_id = b.broadcast_id AND p.repaired_at IS null

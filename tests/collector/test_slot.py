@@ -1,0 +1,68 @@
+"""A collector's folder: one each, the same name after a restart, and what the dead left is taken in."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from collector.slot import taken_slot
+from collector.snapshot import FILE_NAME
+from tests.collector.test_spool import drained
+from tests.collector.test_writer import some
+
+
+def test_collectors_beside_each_other_have_folders_of_their_own(tmp_path: Path) -> None:
+    with taken_slot(tmp_path, "db") as one, taken_slot(tmp_path, "db") as two:
+        assert (one.folder.name, two.folder.name) == ("1", "2")
+        assert one.collector_id != two.collector_id
+    with taken_slot(tmp_path, "db") as again:
+        assert again.collector_id == one.collector_id
+
+
+def test_records_wait_for_the_database_that_they_were_meant_for(tmp_path: Path) -> None:
+    with taken_slot(tmp_path, "here") as slot:
+        slot.spool.append([some(1)], 1)
+    with taken_slot(tmp_path, "elsewhere") as slot:
+        assert slot.spool.empty
+    with taken_slot(tmp_path, "here") as slot:
+        assert drained(slot.spool) == [some(1)]
+
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from collector.slot import taken_slot
+from tests.collector.test_writer import some
+with taken_slot(Path(sys.argv[1]), "db") as slot:
+    slot.spool.append([some(1, int(slot.folder.name))], 1)
+    (slot.folder / "status.json").write_text("{}")
+    print(slot.collector_id, flush=True)
+    time.sleep(60)
+"""
+
+
+def test_what_killed_collectors_left_is_taken_in(tmp_path: Path) -> None:
+    def start() -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", HOLDER, str(tmp_path)]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2])
+
+    with start() as first, start() as second, start() as third:
+        running = [first, second, third]
+        names = {process.stdout.readline() for process in running if process.stdout}
+        assert len(names) == 3
+        assert len(list(tmp_path.glob(f"collector/*/{FILE_NAME}"))) == 3
+        first.send_signal(signal.SIGKILL)
+        second.send_signal(signal.SIGKILL)
+        first.wait()
+        second.wait()
+        with taken_slot(tmp_path, "db") as slot:
+            assert f"{slot.collector_id}\n" in names
+            taken = [row.event_key for record in drained(slot.spool) for row in record.events]  # type: ignore[union-attr]
+        assert len(taken) == 2
+        third.kill()
+    with taken_slot(tmp_path, "db") as slot:
+        rest = [row.event_key for record in drained(slot.spool) for row in record.events]  # type: ignore[union-attr]
+    assert sorted(taken + rest) == [1, 2, 3]
+    assert not list(tmp_path.glob(f"collector/*/{FILE_NAME}"))
