@@ -24,7 +24,7 @@ _MAX_AMOUNT = 2**31 - 1
 # What names a message, where it says one of these: the first of them.
 _OWN_IDS = ("donationId", "giftId", "id")
 # Extras that say nothing.
-_NOTHING = (None, "", "null", "{}", {})
+_NOTHING: tuple[Any, ...] = (None, "", "null", "{}", {})
 
 _TOO_DEEP = '"too deeply nested"'
 

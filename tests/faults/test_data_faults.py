@@ -16,7 +16,7 @@ from store.database import Database
 from store.event import Event
 from tests.collector.reading import Reading, lenient, read_item
 from tests.collector.studio import assert_same, causes, fetch, gaps, sent_items
-from tests.faults.play import assert_complete, collect, refusals, show
+from tests.faults.play import assert_complete, assert_gaps_are_what_is_lost, collect, refusals, show
 
 LIVE, RECENT = 93101, 15101
 SILENT: dict[str, Any] = {
@@ -194,3 +194,23 @@ def test_what_is_restored_while_nobody_hears_it_is_shown(
     chzzk = collect(monkeypatch, plain_database, [channel])
     assert gaps(plain_database) == []
     assert_complete(plain_database, chzzk, channel)
+
+
+@pytest.mark.parametrize("shift_ms", [240_000, -600_000])
+def test_a_time_that_is_not_now_hides_no_gap(
+    plain_database: Database, monkeypatch: pytest.MonkeyPatch, shift_ms: int
+) -> None:
+    """What is said of another time is no witness of what was said meanwhile."""
+    away = [Fault(12, "token_refusal", attempts=200), Fault(12, "drop")]
+    channel = show(Fault(8, "say", shift_ms=shift_ms), *away, duration_sec=60, base_rate=20)
+    chzzk = collect(monkeypatch, plain_database, [channel])
+    lost = assert_gaps_are_what_is_lost(plain_database, channel, chzzk.sent(channel.channel_id))
+    assert len(lost) > 50
+
+
+def test_an_item_that_cannot_be_read_is_kept_once(plain_database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    odd = Fault(5, "odd_items", items=[{"fields": {"msgTime": "soon"}}], live=False)
+    cuts = [Fault(second, "drop") for second in (6, 8, 10)]
+    channel = show(odd, *cuts, duration_sec=15, **SILENT)
+    collect(monkeypatch, plain_database, [channel])
+    assert refusals(plain_database) == [("recent", "messageTime is not a number")]
