@@ -122,6 +122,10 @@ class Broadcast:
             self._titled = titled
             await self._writer.put(Statement("change_broadcast", (self.stream_id, status.answered_at, *titled)))
         await self._sample(status)
+        await self.follow(status)
+
+    async def follow(self, status: LiveStatus) -> None:
+        """Goes to the chat that a status names; one of the end of the broadcast may name another one, too."""
         if status.chat_channel_id and status.chat_channel_id != self.chat_channel_id:
             log.info("chat channel changed", stream_id=self.stream_id)
             if self._socket is None:
@@ -247,6 +251,7 @@ class Broadcast:
             log.warning("items not understood", stream_id=self.stream_id, count=len(frame.rejected), reasons=reasons)
         if frame.is_recent_chat:
             self._refilled += frame.items or 0
+            out.append(records.settle(self.stream_id, frame.events))
             whole = frame.items is not None and frame.items < RECENT_CHAT_PROVEN and self._followed
             closed = self._coverage.saw_recent([event.ts_ms for event in frame.events], whole)
             if closed is not None:

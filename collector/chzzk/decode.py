@@ -143,9 +143,6 @@ def _decode_items(frame: Frame, body: Any, dialect: Dialect, received_ms: int) -
             frame.rejected.append(decoded)
             continue
         frame.events.append(decoded)
-        # A message that was blinded while nobody was connected: its row may exist, and still be shown.
-        if decoded.hidden and dialect is not LIVE and decoded.user_id is not None:
-            frame.blinds.append(Blind(decoded.user_id, decoded.ts_ms, True))
 
 
 def _read_item(item: Any, dialect: Dialect, received_ms: int) -> Event:

@@ -185,7 +185,6 @@ def test_what_is_blinded_while_nobody_hears_it_is_hidden(
     assert causes(plain_database) == ["silent for 55 s", "broadcast ended"]
 
 
-@pytest.mark.xfail(strict=True, reason="the recent chat hides what was blinded, and does not show what was restored")
 def test_what_is_restored_while_nobody_hears_it_is_shown(
     plain_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -119,7 +119,6 @@ def test_two_hundred_channels_keep_their_interval_through_an_outage_without_a_bu
     assert max(seconds.count(second) for second in set(seconds)) <= 8  # evenly spread: five
 
 
-@pytest.mark.xfail(strict=True, reason="a chat that moved after the last OPEN is not asked, and nothing is said of it")
 def test_a_chat_that_moves_just_before_the_end_is_asked_or_missed(
     plain_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
