@@ -175,7 +175,7 @@ def tell(table: Table, day: Day, hours: float) -> None:
     table.add("faults", f"{day.figures['faults']:,}")
     table.add("connections", f"{day.figures['connections']:,}")
     table.add_count("lost", day.comparison.lost)
-    table.add_count("stored twice", day.comparison.twice + day.comparison.invented)
+    table.add_count("stored twice, or not as it was sent", day.comparison.twice + day.comparison.invented)
     table.add_count("gaps", day.figures["gaps"])
     table.add("frames and items that nobody can read, kept", f"{day.figures['rejected']:,}")
     ended = day.figures["files"] == day.figures["broadcasts"]

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,14 @@ from store.database import Database
 from store.queries import query
 
 _FIELDS = ("kind", "user_id", "nickname", "content", "ts_ms", "amount", "hidden")
+_TS = _FIELDS.index("ts_ms")
+
+# Both ends are of messages that are stored; another one of the same millisecond may be lost.
+_GAPS = """
+SELECT (extract(epoch FROM from_ts) * 1000)::bigint AS from_ms, (extract(epoch FROM to_ts) * 1000)::bigint AS to_ms
+FROM gap JOIN broadcast USING (broadcast_id)
+WHERE channel_id = %(channel_id)s
+"""
 
 
 @dataclass
@@ -27,6 +35,10 @@ class Comparison:
     """Rows beyond the one that an item has."""
     invented: int = 0
     """Rows that nobody sent."""
+    unexplained: int = 0
+    """Of the lost, those outside of every gap."""
+    lost_of: dict[str, int] = field(default_factory=dict)
+    """The lost of each channel."""
     delivered: int = 0
     """Times that an item was handed to a socket."""
     first_lost: dict[str, Any] | None = None
@@ -47,6 +59,13 @@ def compare(database: Database, ledger: Path) -> Comparison:
             total.sent += sent.total()
             total.stored += stored.total()
             total.lost += lost.total()
+            total.lost_of[channel_id] = lost.total()
+            gaps = connection.execute(_GAPS, {"channel_id": channel_id}).fetchall()
+            total.unexplained += sum(
+                count
+                for row, count in lost.items()
+                if not any(gap["from_ms"] <= row[_TS] <= gap["to_ms"] for gap in gaps)
+            )
             total.twice += sum(count for row, count in more.items() if row in sent)
             total.invented += sum(count for row, count in more.items() if row not in sent)
             if lost and total.first_lost is None:

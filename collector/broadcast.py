@@ -106,7 +106,7 @@ class Broadcast:
                     self._anew_at,
                 ),
             ),
-            Statement("close_abandoned", (self.channel_id, self.stream_id)),
+            records.close_abandoned(self.channel_id, self.stream_id),
             Statement("end_stale_connections", (self.stream_id, datetime.now(UTC))),
             Statement("change_broadcast", (self.stream_id, status.answered_at, *self._titled)),
             records.gap(self.stream_id, self._coverage.began()),
@@ -249,6 +249,9 @@ class Broadcast:
         if frame.rejected:
             reasons = sorted({rejected.reason for rejected in frame.rejected})
             log.warning("items not understood", stream_id=self.stream_id, count=len(frame.rejected), reasons=reasons)
+        if out:
+            await self._writer.put(*out)
+        # Only now: who is killed in between must not have said that there is what is not stored yet.
         if frame.is_recent_chat:
             self._refilled += frame.items or 0
             out.append(records.settle(self.stream_id, frame.events))
@@ -260,8 +263,6 @@ class Broadcast:
             for event in frame.events:
                 if event.user_id is not None:
                     self._coverage.saw_live(event.ts_ms)
-        if out:
-            await self._writer.put(*out)
 
     async def _report(self, changes: Iterable[Change]) -> None:
         for change in changes:

@@ -13,7 +13,7 @@ from collector.backoff import Backoff
 from collector.broadcast import Broadcast
 from collector.chzzk.api import ChzzkApi, ChzzkUnavailable, LiveDetail, LiveStatus
 from collector.chzzk.chat import Heartbeat
-from collector.records import Statement
+from collector.records import close_abandoned
 from collector.writer import Writer
 
 log = structlog.get_logger(__name__)
@@ -134,7 +134,9 @@ class ChannelWatch:
             cause = "closed" if self._closes >= _CLOSES_TO_END else "idle"
             await self._end(self._closed_at or status.answered_at, cause)
         elif not self._swept:
-            await self._writer.put(Statement("close_abandoned", (self.channel_id, None)))
+            detail = await self._detail()
+            last = (None, None) if detail is None else (detail.opened_at, detail.closed_at)
+            await self._writer.put(close_abandoned(self.channel_id, None, *last))
         self._swept = True
 
     async def _start(self, status: LiveStatus, opened_at: datetime) -> None:

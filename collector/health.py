@@ -1,7 +1,7 @@
 """Whether a collector is well: a pure verdict over its snapshot, for `nokchart health` and for GET /health."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from collector.snapshot import ChannelSnapshot, Snapshot
 
@@ -102,7 +102,7 @@ def _age(snapshot: Snapshot, now: datetime) -> float:
 
 def _or_since_start(age_sec: float | None, snapshot: Snapshot) -> float:
     """The age of what has happened; of what never did, the collector's own."""
-    return (snapshot.at - snapshot.started_at) / timedelta(seconds=1) if age_sec is None else age_sec
+    return snapshot.running_sec if age_sec is None else age_sec
 
 
 def _span(seconds: float) -> str:

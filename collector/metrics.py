@@ -39,6 +39,7 @@ class Metric(NamedTuple):
 
 COLLECTOR_METRICS = (
     Metric("nokchart_start_time_seconds", "gauge", "When the collector started, since 1970.", "started_at"),
+    Metric("nokchart_running_seconds", "gauge", "Since the start, whatever becomes of the clock.", "running_sec"),
     Metric("nokchart_snapshot_time_seconds", "gauge", "When these numbers were true, since 1970.", "at"),
     Metric("nokchart_poll_interval_seconds", "gauge", "How often each channel is asked.", "poll_interval_sec"),
     Metric("nokchart_channels", "gauge", "Channels that this collector watches.", "channels"),

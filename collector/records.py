@@ -68,6 +68,13 @@ def gap(stream_id: str, change: Change) -> Statement:
     return Statement("close_gap", (stream_id, change.to_ms))
 
 
+def close_abandoned(
+    channel_id: str, stream_id: str | None, opened_at: datetime | None = None, closed_at: datetime | None = None
+) -> Statement:
+    """Broadcasts of a channel, other than one, are over; of the one that was opened then Chzzk knows when."""
+    return Statement("close_abandoned", (channel_id, stream_id, opened_at, closed_at, uuid4()))
+
+
 @cache
 def argument_count(name: str) -> int:
     """How many arguments a query takes. KeyError where there is no such query."""

@@ -34,6 +34,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     pid: int
     at: datetime
     started_at: datetime
+    running_sec: float
+    """Since then."""
     poll_interval_sec: float
     channels: list[ChannelSnapshot]
     """Those that this collector watches now; several collectors may share a list."""

@@ -57,6 +57,7 @@ class Watcher:
     watches: dict[str, ChannelWatch] = field(default_factory=dict)
     _tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    _began: float = field(default_factory=time.monotonic)
     _started: bool = False
 
     @property
@@ -104,6 +105,7 @@ class Watcher:
             pid=os.getpid(),
             at=datetime.now(UTC),
             started_at=self._started_at,
+            running_sec=now - self._began,
             poll_interval_sec=self.settings.poll_interval_sec,
             channels=[_channel_snapshot(watch, now) for watch in self.watches.values()],
             database_away_sec=writer.away_sec,

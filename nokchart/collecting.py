@@ -19,7 +19,9 @@ from collector.slot import taken_slot
 from collector.watcher import Watcher
 from collector.writer import Writer
 from nokchart.config import Config
+from nokchart.threads import DaemonThreads
 from store.database import Database
+from store.errors import cause_of
 from store.pool import PatientPool
 
 log = structlog.get_logger(__name__)
@@ -57,6 +59,7 @@ async def collect(
         exports.add(task)
         task.add_done_callback(exports.discard)
 
+    asyncio.get_running_loop().set_default_executor(DaemonThreads())
     with taken_slot(home, place, config.spool_limit_mb * 1024**2) as slot:
         async with ChzzkApi(endpoints, config.cookies) as api, PatientPool(reach) as pool:
             watcher = Watcher(
@@ -100,13 +103,17 @@ async def _export_in_child(config: Config, database: Database, stream_id: str, o
         f"NOKCHART_{key.upper()}": str(value) for key, value in config.model_dump().items() if value is not None
     }
     environment = {**os.environ, **settings, "NOKCHART_DATABASE_URL": database.url}
-    child = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "nokchart", "export", "--broadcast", stream_id, "--outdir", str(outdir), "--quiet"),
-        env=environment,
-        stdin=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.PIPE,
-        start_new_session=True,  # a Ctrl-C in the terminal is for us to handle
-    )
+    try:
+        child = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "nokchart", "export", "--broadcast", stream_id, "--outdir", str(outdir), "--quiet"),
+            env=environment,
+            stdin=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,  # a Ctrl-C in the terminal is for us to handle
+        )
+    except OSError as error:  # no process or file descriptor is left
+        log.error("files not made", stream_id=stream_id, error=cause_of(error))
+        return
     try:
         _, errors = await child.communicate()
     except asyncio.CancelledError:
@@ -127,16 +134,19 @@ def _sentence(errors: bytes) -> str | None:
 
 
 def _stop_on_signals(stop: asyncio.Event) -> asyncio.Event:
-    """The first SIGTERM or SIGINT asks for a stop; the second is not held back any more. Returns what tells of one."""
+    """The first SIGTERM or SIGINT asks for a stop; another one ends the process at once. Returns what tells of one."""
     loop = asyncio.get_running_loop()
     signalled = asyncio.Event()
+    numbers = (signal.SIGTERM, signal.SIGINT)
 
-    def ask(number: signal.Signals) -> None:
+    def ask() -> None:
         signalled.set()
         stop.set()
-        loop.remove_signal_handler(number)
+        for number in numbers:
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL)  # Python's own for Ctrl-C would begin an orderly end once more
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in numbers:
         with suppress(NotImplementedError):  # Windows has no such handlers: Ctrl-C ends the process there
-            loop.add_signal_handler(number, ask, number)
+            loop.add_signal_handler(number, ask)
     return signalled

@@ -7,7 +7,7 @@ import asyncpg
 
 from store.database import Database
 
-_CLOSE_SEC = 2.0
+_CLOSE_SEC = 1.0
 
 
 class PatientPool:

@@ -63,6 +63,7 @@ class ChatSocket:
         self._early = early
         self._patience: asyncio.Timeout | None = None  # of the `receive` that is waiting now
         self._leave_until: float | None = None
+        self._told: tuple[int, float] | None = None  # a message's time by Chzzk's clock, and when it came by ours
         self.heard_at = time.monotonic()
         """When the server was last heard, pings and pongs included."""
 
@@ -113,8 +114,9 @@ class ChatSocket:
                 pinged = True
                 await self._send(self._gateway.send_ping())
                 continue
-            frame = _read(message)
+            frame = _read(message, self._server_ms())
             self.heard_at = time.monotonic()
+            self._set_clock(frame)
             if frame.command == ChatCmd.PING:
                 await self._send(self._gateway.send_pong())
             elif frame.command != ChatCmd.PONG:
@@ -150,6 +152,18 @@ class ChatSocket:
         finally:
             self._patience = None
 
+    def _server_ms(self) -> int | None:
+        """Now by Chzzk's clock, as far as its messages tell."""
+        if self._told is None:
+            return None
+        ts_ms, came_at = self._told
+        return ts_ms + round((time.monotonic() - came_at) * 1000)
+
+    def _set_clock(self, frame: Frame) -> None:
+        said = [event.ts_ms for event in frame.events if event.user_id is not None]
+        if said and not frame.is_recent_chat:
+            self._told = said[-1], self.heard_at
+
     @staticmethod
     async def _await_welcome(gateway: ChzzkWebSocket) -> list[Frame]:
         early: list[Frame] = []
@@ -176,10 +190,10 @@ class ChatSocket:
             raise ChatClosed("connection lost while sending") from error
 
 
-def _read(message: aiohttp.WSMessage) -> Frame:
+def _read(message: aiohttp.WSMessage, server_ms: int | None = None) -> Frame:
     """The frame in a WebSocket message; ChatClosed where the message is the end of the socket."""
     if message.type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
-        return decode_frame(message.data, int(time.time() * 1000))
+        return decode_frame(message.data, int(time.time() * 1000), server_ms)
     if message.type == aiohttp.WSMsgType.CLOSE:
         raise ChatClosed(f"close {message.data}")
     if message.type in (aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.CLOSING):

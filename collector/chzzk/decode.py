@@ -87,8 +87,12 @@ class Frame:
         return self.command == int(ChatCmd.RECENT_CHAT)
 
 
-def decode_frame(data: str | bytes, received_ms: int) -> Frame:
-    """What `data`, one WebSocket message, says. `received_ms`: now, by this machine, ms since 1970. Never raises."""
+def decode_frame(data: str | bytes, received_ms: int, server_ms: int | None = None) -> Frame:
+    """What `data`, one WebSocket message, says. Never raises.
+
+    `received_ms`: now, by this machine, ms since 1970; `server_ms`: the same by Chzzk's clock, where that is known: the
+    time of what comes without one.
+    """
     frame = Frame()
     message = load_json(data)
     if not isinstance(message, dict) or not _is_int(message.get("cmd")):
@@ -108,7 +112,7 @@ def decode_frame(data: str | bytes, received_ms: int) -> Frame:
         frame.body, frame.return_code = body, code if _is_int(code) else 0
     elif command in _NOTICES:
         try:
-            frame.events.append(_notice(command, body, received_ms))
+            frame.events.append(_notice(command, body, received_ms, received_ms if server_ms is None else server_ms))
         except (ValueError, RecursionError):
             frame.rejected.append(Rejected("live", "too deeply nested", _TOO_DEEP))
     else:
@@ -219,13 +223,13 @@ def _decode_blind(frame: Frame, body: Any, received_ms: int) -> None:
     frame.blinds.append(Blind(clean_text(user_id), ts_ms, body.get("blindType") != "CANCEL"))
 
 
-def _notice(command: int, body: Any, received_ms: int) -> Event:
+def _notice(command: int, body: Any, received_ms: int, ts_ms: int) -> Event:
     # It has no time and no id of its own: what it says must name it.
     own_id = hashlib.blake2b(clean_json(body).encode(), digest_size=8).hexdigest()
     return Event(
-        ts_ms=received_ms,
+        ts_ms=ts_ms,
         kind="other",
-        event_key=event_key(command, None, received_ms, None, own_id),
+        event_key=event_key(command, None, ts_ms, None, own_id),
         user_id=None,
         nickname=None,
         content=None,

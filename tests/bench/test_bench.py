@@ -27,6 +27,10 @@ EVENT = """
 INSERT INTO event (ts, broadcast_id, kind, event_key, user_id, content, source)
 VALUES (to_timestamp(%s / 1000.0), 1, 'chat', %s, 'u', %s, 'live')
 """
+GAP = """
+INSERT INTO gap (gap_id, broadcast_id, from_ts, to_ts, cause)
+VALUES (gen_random_uuid(), 1, to_timestamp(%s / 1000.0), to_timestamp(%s / 1000.0), 'collector away')
+"""
 
 
 def item(text: str, time_ms: int) -> dict[str, Any]:
@@ -56,6 +60,10 @@ def test_a_comparison_tells_lost_from_twice_from_invented(plain_database: Databa
     assert (found.lost, found.twice, found.invented) == (1, 1, 1)
     assert found.first_lost is not None
     assert found.first_lost["content"] == "three"
+    assert (found.lost_of, found.unexplained) == ({"c": 1}, 1)
+    with plain_database.connect() as connection:
+        connection.execute(GAP, (now_ms - 1, now_ms + 1))
+    assert compare(plain_database, ledger).unexplained == 0
 
 
 def test_a_row_is_seen_when_it_is_committed(plain_database: Database) -> None:

@@ -176,6 +176,11 @@ def test_channel_events_are_events(body: Any) -> None:
     assert json.loads(event.extra or "") == {"type": 93006, "id": json.loads(event.extra or "")["id"], "body": body}
 
 
+def test_what_has_no_time_has_that_of_the_server() -> None:
+    frame = decode_frame(json.dumps({"cmd": 93006, "bdy": {}}), NOW_MS, NOW_MS + 5)
+    assert [(event.ts_ms, event.received_ms) for event in frame.events] == [(NOW_MS + 5, NOW_MS)]
+
+
 def test_unknown_types_are_kept_under_their_number_whatever_the_extras_say() -> None:
     event = only(chat(msgTypeCode=77, extras='{"kind":"mine","donationId":7,"a":1}'), 93102)
     assert event.kind == "other"

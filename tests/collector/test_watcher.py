@@ -77,10 +77,13 @@ async def test_what_a_killed_collector_left_open_is_closed(plain_database: Datab
         killed = "SELECT disconnected_at >= connected_at, cause FROM connection ORDER BY connected_at LIMIT 1"
         assert fetch(plain_database, killed) == [(True, "collector killed")]
         # Its broadcast ends while nobody looks; the next start finds CLOSE.
+        with plain_database.connect() as connection:
+            connection.execute("UPDATE connection SET disconnected_at = NULL, cause = NULL WHERE cause = 'stopped'")
         await until(lambda: chzzk.progress(channel.channel_id).simulated_sec > 41, "the end of the first")
         async with collecting(chzzk, plain_database, [channel.channel_id]):
             unseen = "SELECT close_cause, closed_at > opened_at FROM broadcast"
             await until(lambda: fetch(plain_database, unseen) == [("unseen", True)], "the sweep")
+        assert causes(plain_database) == ["collector killed"] * 2
 
 
 async def test_the_collectors_own_row(plain_database: Database, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,4 +55,5 @@ def snapshot(*channels: ChannelSnapshot, **changes: Any) -> Snapshot:
         "commit_errors": 3,
         "delay_sec": 0.41,
     }
-    return Snapshot(**{**values, **changes})
+    values |= changes
+    return Snapshot(**{"running_sec": (values["at"] - values["started_at"]) / timedelta(seconds=1), **values})

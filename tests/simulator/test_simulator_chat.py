@@ -84,6 +84,20 @@ async def test_dates_end_about_now_and_are_never_in_the_future(client: Any, show
         assert last.open_date < datetime.now(UTC)
 
 
+async def test_in_real_time_a_message_has_the_time_at_which_it_is_sent(
+    client: Any, show: Callable[..., Channel]
+) -> None:
+    channel = show(base_rate=100)
+    async with Simulator([channel]) as chzzk:
+        listener, _ = await client(chzzk).join(channel)
+        ages_ms = []
+        for _ in range(50):
+            heard = len(listener.items())
+            await listener.until(lambda heard=heard: len(listener.items()) > heard, "the next message")
+            ages_ms.append(time.time() * 1000 - listener.items()[-1]["msgTime"])
+    assert -1 <= min(ages_ms) <= 100
+
+
 async def test_joining_answers_with_sid_and_recent_chat_is_capped(client: Any, show: Callable[..., Channel]) -> None:
     channel = show(duration_sec=60, base_rate=30)
     async with Simulator([channel], speed=300) as chzzk:

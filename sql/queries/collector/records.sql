@@ -149,10 +149,27 @@ SET chat_channel_id = $2::TEXT, updated_at = now()
 WHERE stream_id = $1::TEXT;
 
 -- name: close_broadcast
--- The broadcast is over.
-UPDATE broadcast
-SET closed_at = greatest($2::TIMESTAMPTZ, opened_at), close_cause = $3::TEXT, updated_at = now()
-WHERE stream_id = $1::TEXT;
+-- The broadcast is over, and with it each connection that nobody could end: it lasted at most until its last row.
+WITH closed AS (
+    UPDATE broadcast
+    SET closed_at = greatest($2::TIMESTAMPTZ, opened_at), close_cause = $3::TEXT, updated_at = now()
+    WHERE stream_id = $1::TEXT
+    RETURNING broadcast_id
+)
+
+UPDATE connection
+SET
+    disconnected_at = greatest(
+        connection.connected_at,
+        (
+            SELECT max(e.received_at)
+            FROM event AS e
+            WHERE e.broadcast_id = connection.broadcast_id AND e.received_at >= connection.connected_at
+        )
+    ),
+    cause = 'collector killed'
+FROM closed
+WHERE connection.broadcast_id = closed.broadcast_id AND connection.disconnected_at IS NULL;
 
 -- name: insert_viewer_sample
 -- How many were watching when the status was asked.
@@ -267,25 +284,70 @@ WHERE b.stream_id = $1::TEXT
 ON CONFLICT DO NOTHING;
 
 -- name: close_abandoned
--- Broadcasts of the channel, other than $2, whose end nobody saw: they lasted at least until their newest message.
-WITH abandoned AS (
-    UPDATE broadcast
-    SET
-        closed_at = greatest(
-            opened_at,
+-- Broadcasts of the channel, other than $2, whose end nobody saw: they lasted at least until their newest message. Of
+-- that which was opened at $3 Chzzk knows the end, $4: what was said between is missing. Of connections as above.
+WITH newest AS (
+    SELECT
+        b.broadcast_id,
+        b.opened_at,
+        greatest(
+            b.opened_at,
             (
                 SELECT max(e.ts)
                 FROM event AS e
-                WHERE e.broadcast_id = broadcast.broadcast_id
+                WHERE e.broadcast_id = b.broadcast_id
             )
-        ),
+        ) AS ts
+    FROM broadcast AS b
+    WHERE b.channel_id = $1::TEXT AND b.closed_at IS NULL AND b.stream_id IS DISTINCT FROM $2::TEXT
+),
+
+abandoned AS (
+    UPDATE broadcast
+    SET
+        closed_at = greatest(newest.ts, CASE WHEN newest.opened_at = $3::TIMESTAMPTZ THEN $4::TIMESTAMPTZ END),
         close_cause = 'unseen',
         updated_at = now()
-    WHERE channel_id = $1::TEXT AND closed_at IS NULL AND stream_id IS DISTINCT FROM $2::TEXT
-    RETURNING broadcast_id, closed_at
+    FROM newest
+    WHERE broadcast.broadcast_id = newest.broadcast_id
+    RETURNING broadcast.broadcast_id, newest.ts, broadcast.closed_at
+),
+
+ended AS (
+    UPDATE connection
+    SET
+        disconnected_at = greatest(
+            connection.connected_at,
+            (
+                SELECT max(e.received_at)
+                FROM event AS e
+                WHERE e.broadcast_id = connection.broadcast_id AND e.received_at >= connection.connected_at
+            )
+        ),
+        cause = 'collector killed'
+    FROM abandoned
+    WHERE connection.broadcast_id = abandoned.broadcast_id AND connection.disconnected_at IS NULL
+),
+
+open_until_the_end AS (
+    UPDATE gap
+    SET to_ts = greatest(gap.from_ts, abandoned.closed_at)
+    FROM abandoned
+    WHERE gap.broadcast_id = abandoned.broadcast_id AND gap.to_ts IS NULL
 )
 
-UPDATE gap
-SET to_ts = greatest(gap.from_ts, abandoned.closed_at)
+INSERT INTO gap (gap_id, broadcast_id, from_ts, to_ts, cause)
+SELECT
+    $5::UUID,
+    abandoned.broadcast_id,
+    abandoned.ts,
+    abandoned.closed_at,
+    'collector away'
 FROM abandoned
-WHERE gap.broadcast_id = abandoned.broadcast_id AND gap.to_ts IS NULL;
+WHERE
+    abandoned.ts < abandoned.closed_at
+    AND NOT EXISTS (
+        SELECT FROM gap AS g
+        WHERE g.broadcast_id = abandoned.broadcast_id AND g.to_ts IS NULL
+    )
+ON CONFLICT DO NOTHING;
