@@ -249,12 +249,13 @@ class Broadcast:
         if frame.rejected:
             reasons = sorted({rejected.reason for rejected in frame.rejected})
             log.warning("items not understood", stream_id=self.stream_id, count=len(frame.rejected), reasons=reasons)
+        if frame.is_recent_chat and frame.events:
+            out.append(records.settle(self.stream_id, frame.events))
         if out:
             await self._writer.put(*out)
         # Only now: who is killed in between must not have said that there is what is not stored yet.
         if frame.is_recent_chat:
             self._refilled += frame.items or 0
-            out.append(records.settle(self.stream_id, frame.events))
             whole = frame.items is not None and frame.items < RECENT_CHAT_PROVEN and self._followed
             closed = self._coverage.saw_recent([event.ts_ms for event in frame.events], whole)
             if closed is not None:
