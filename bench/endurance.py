@@ -9,7 +9,6 @@ No outage is longer than the recent chat (100 items) reaches back, so nothing ma
 
 import argparse
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -21,7 +20,7 @@ from typing import Any
 
 from psycopg.rows import dict_row
 
-from bench.children import simulated, watching
+from bench.children import new_folder, simulated, watching
 from bench.gauge import Gauge, Reading
 from bench.ledger import Comparison, compare
 from bench.quick_watch import POLL_SEC
@@ -197,10 +196,13 @@ def main() -> None:
     parser.add_argument("--hours", type=float, default=24.0, help="of the broadcasts' time")
     parser.add_argument("--speed", type=float, default=100.0, help="simulated seconds a second")
     parser.add_argument("--every", type=float, default=60.0, help="seconds of a broadcast from mishap to mishap")
+    parser.add_argument(
+        "--folder", type=Path, help="play in this new folder, and leave the logs and the database in it"
+    )
     parser.add_argument("--write", action="store_true", help="keep the table in docs/benchmarks.md")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as root:
-        day = play(options.hours, options.speed, options.every, Path(root))
+    with new_folder(options.folder) as root:
+        day = play(options.hours, options.speed, options.every, root)
     table = Table()
     tell(table, day, options.hours)
     if options.write:

@@ -9,7 +9,6 @@ before it sends it, to the moment when a second connection sees its row (see ben
 """
 
 import argparse
-import tempfile
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.children import simulated, watching
+from bench.children import new_folder, simulated, watching
 from bench.gauge import Gauge, server_pid
 from bench.ledger import Comparison, compare
 from bench.sightings import Sightings
@@ -212,11 +211,14 @@ def main() -> None:
     parser.add_argument("--channels", type=int, default=200)
     parser.add_argument("--rate", type=float, default=1_000.0, help="events a second, of all channels together")
     parser.add_argument("--burst", action="store_true", help="play the floods instead")
+    parser.add_argument(
+        "--folder", type=Path, help="play in this new folder, and leave the logs and the database in it"
+    )
     parser.add_argument("--write", action="store_true", help="keep the table in docs/benchmarks.md")
     options = parser.parse_args()
     scene = floods() if options.burst else steady(options.channels, options.rate, options.minutes)
-    with tempfile.TemporaryDirectory() as root:
-        played = play(scene, Path(root))
+    with new_folder(options.folder) as root:
+        played = play(scene, root)
     table = Table()
     if options.burst:
         tell_floods(table, played)
