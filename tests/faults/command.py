@@ -113,3 +113,10 @@ async def running(where: Place, command: Sequence[str] = ("-m", "nokchart")) -> 
     finally:
         run.signal(signal.SIGKILL)
         await run.ended()
+
+
+async def assert_ended(run: Run, expected: int, within_sec: float) -> None:
+    """It ends with this code (negative: by a signal), and soon."""
+    code, took_sec = await run.ended()
+    assert code == expected
+    assert took_sec < within_sec

@@ -59,6 +59,17 @@ def collect(
     return leap.run(play())
 
 
+def busy(speed: float, name: str = "수난", duration_sec: float = 4000) -> Channel:
+    """A channel with 400 messages a real second, of which the recent chat holds the last quarter of one."""
+    return show(name=name, duration_sec=duration_sec, base_rate=400 / speed)
+
+
+async def further(chzzk: Simulator, channel: Channel, count: int) -> None:
+    """Returns when so many more messages were sent."""
+    said = len(chzzk.sent(channel.channel_id))
+    await until(lambda: len(chzzk.sent(channel.channel_id)) >= said + count, f"{count} more messages")
+
+
 def attempts(chzzk: Simulator) -> list[str]:
     """How each connection, and each attempt at one, ended as the server saw it, in the order of their beginning."""
     return [
@@ -104,3 +115,16 @@ def assert_lost_is_in_gaps(database: Database, channel: Channel, items: Iterable
         inside = any(begin < time_ms < end or (begin <= time_ms <= end and time_ms in kept) for begin, end, _ in found)
         assert inside, "lost outside of every gap"
     return lost
+
+
+def assert_lost_so_far_is_in_gaps(database: Database, channel: Channel, items: Iterable[SentItem]) -> list[int]:
+    """The same of everything up to the newest row, of a broadcast that goes on."""
+    newest = stored_items(database, channel.channel_id)[-1][1]
+    return assert_lost_is_in_gaps(database, channel, [item for item in items if item.time_ms <= newest])
+
+
+def assert_stored(database: Database, channel: Channel, items: Iterable[SentItem]) -> None:
+    """All of these are rows."""
+    wanted = set(sent_items(channel.channel_id, items))
+    missing = wanted - set(stored_items(database, channel.channel_id))
+    assert not missing, f"{len(missing)} of {len(wanted)} are not stored"
