@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -52,6 +53,17 @@ class Collector:
         except subprocess.TimeoutExpired:
             self.process.kill()
             return self.process.wait()
+
+
+@contextmanager
+def new_folder(path: Path | None) -> Iterator[Path]:
+    """`path`, made and left as it is; without one a temporary folder, which is gone with the block."""
+    if path is None:
+        with tempfile.TemporaryDirectory() as name:
+            yield Path(name)
+    else:
+        path.mkdir(parents=True)
+        yield path
 
 
 @contextmanager

@@ -9,14 +9,13 @@ stored twice, and how much was delivered to more than one of them.
 
 import argparse
 import signal
-import tempfile
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench.children import Collector, simulated, watching
+from bench.children import Collector, new_folder, simulated, watching
 from bench.ledger import Comparison, compare
 from bench.table import Table, machine
 from collector.snapshot import read_snapshot
@@ -148,11 +147,14 @@ def main() -> None:
     parser.add_argument("--channels", type=int, default=30)
     parser.add_argument("--rate", type=float, default=30.0, help="events a second, of all channels together")
     parser.add_argument("--minutes", type=float, default=4.0, help="of talk; the kill is in the middle")
+    parser.add_argument(
+        "--folder", type=Path, help="play in this new folder, and leave the logs and the database in it"
+    )
     parser.add_argument("--write", action="store_true", help="keep the table in docs/benchmarks.md")
     options = parser.parse_args()
     shown = channels(options.channels, options.rate, options.minutes)
-    with tempfile.TemporaryDirectory() as root:
-        shared = play(shown, options.minutes, Path(root))
+    with new_folder(options.folder) as root:
+        shared = play(shown, options.minutes, root)
     table = Table()
     tell(table, shared, options.channels)
     if options.write:

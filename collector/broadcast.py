@@ -122,6 +122,10 @@ class Broadcast:
             self._titled = titled
             await self._writer.put(Statement("change_broadcast", (self.stream_id, status.answered_at, *titled)))
         await self._sample(status)
+        await self.follow(status)
+
+    async def follow(self, status: LiveStatus) -> None:
+        """Goes to the chat that a status names; one of the end of the broadcast may name another one, too."""
         if status.chat_channel_id and status.chat_channel_id != self.chat_channel_id:
             log.info("chat channel changed", stream_id=self.stream_id)
             if self._socket is None:
@@ -245,6 +249,8 @@ class Broadcast:
         if frame.rejected:
             reasons = sorted({rejected.reason for rejected in frame.rejected})
             log.warning("items not understood", stream_id=self.stream_id, count=len(frame.rejected), reasons=reasons)
+        if frame.is_recent_chat and frame.events:
+            out.append(records.settle(self.stream_id, frame.events))
         if out:
             await self._writer.put(*out)
         # Only now: who is killed in between must not have said that there is what is not stored yet.

@@ -125,6 +125,8 @@ class ChannelWatch:
         self._closes += 1
         if self._closes == 1:
             self._closed_at = status.answered_at
+            if self.broadcast is not None and status.opened_at in (None, self.broadcast.opened_at):
+                await self.broadcast.follow(status)  # it moved after the last poll, and has last words there
         idle = self.broadcast is not None and self.broadcast.idle_sec >= self._settings.idle_timeout_sec
         if self._closes < _CLOSES_TO_END and not idle:
             return

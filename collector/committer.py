@@ -1,8 +1,7 @@
 """From records to committed rows: one transaction a batch, and the record at fault kept aside where one is refused."""
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Any
 
 import asyncpg
@@ -48,6 +47,10 @@ class Committed:
     rejected: int = 0
 
 
+# These may come after events that were put later: a message is hidden once it is there, the others are no part of it.
+_AFTER_EVENTS = frozenset({"hide_event", "insert_viewer_sample", "insert_rejected_item"})
+
+
 class Committer:
     """Commits batches of records. A second delivery changes nothing."""
 
@@ -65,7 +68,7 @@ class Committer:
         done = Committed()
         pool = await self._pool()
         async with pool.acquire(timeout=_CONNECTION_SEC) as connection, connection.transaction():
-            for name, group in groupby(batch, _query_name):
+            for name, group in _groups(batch):
                 if name is None:
                     rows = list(_event_rows(group))
                     new = await _insert_events(connection, rows)
@@ -99,8 +102,18 @@ class Committer:
         return await self.commit([reject_event(record.stream_id, record.events[0], f"refused: {error}")])
 
 
-def _query_name(record: Record) -> str | None:
-    return record.query if isinstance(record, Statement) else None
+def _groups(batch: Iterable[Record]) -> Iterator[tuple[str | None, list[Record]]]:
+    """A batch in as few statements as its order allows, each with its name, events with None."""
+    waiting: dict[str | None, list[Record]] = {None: []}
+    for record in batch:
+        name = record.query if isinstance(record, Statement) else None
+        if name is None or name in _AFTER_EVENTS:
+            waiting.setdefault(name, []).append(record)
+            continue
+        yield from waiting.items()
+        waiting = {None: []}
+        yield name, [record]
+    yield from waiting.items()
 
 
 def _sum(one: Committed, other: Committed) -> Committed:

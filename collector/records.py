@@ -41,6 +41,13 @@ def hide(stream_id: str, blind: Blind) -> Statement:
     return Statement("hide_event", (stream_id, blind.ts_ms, blind.user_id, blind.hidden))
 
 
+def settle(stream_id: str, events: Sequence[Event]) -> Statement:
+    """What was blinded or restored while nobody was connected: the recent chat has each message's state of now."""
+    messages = [event for event in events if event.user_id is not None]
+    times, keys = [event.ts_ms for event in messages], [event.event_key for event in messages]
+    return Statement("settle_events", (stream_id, times, keys, [event.hidden for event in messages]))
+
+
 def reject(stream_id: str, rejected: Rejected) -> Statement:
     """An item that could not be understood is kept as it came."""
     # The recent chat brings an item again with each connection: that is still one item.

@@ -4,6 +4,7 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -17,7 +18,7 @@ from collector.roster import BEAT_SEC, Roster
 from collector.slot import Slot
 from collector.snapshot import ChannelSnapshot, Snapshot, write_snapshot
 from collector.writer import Writer
-from store.errors import cause_of
+from store.errors import NokchartError, cause_of
 
 log = structlog.get_logger(__name__)
 
@@ -48,6 +49,8 @@ class Watcher:
     slot: Slot
     channels: Sequence[str]
     settings: WatchSettings
+    revive: Callable[[], Awaitable[None]]
+    """Called while the database is away; what it raises means that it still is."""
     on_ended: Callable[[str], Awaitable[None]]
     """Called with the stream_id of each broadcast that ended, once all of it is committed."""
     stop: asyncio.Event = field(default_factory=asyncio.Event)
@@ -134,6 +137,8 @@ class Watcher:
                 away = True
                 if not self._started:
                     self._watch_only(set(self.channels))
+                with suppress(NokchartError, *AWAY):
+                    await self.revive()
             self._started = True
             try:
                 write_snapshot(self.slot.folder, self.snapshot())

@@ -5,7 +5,6 @@ The order is always: the batch that is being committed, then the spool, then the
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import structlog
 from collector.backoff import Backoff
 from collector.committer import AWAY, Committed, Committer
 from collector.losses import Losses
+from collector.record_queue import RecordQueue, rows_of
 from collector.records import Events, Record
 from collector.spool import Spool
 from store.errors import cause_of
@@ -63,10 +63,13 @@ class _Batch:
     """What is being committed."""
 
     records: list[Record]
-    rows: int
     from_spool: bool
     kept: bool = False  # it came from memory, and is in the spool by now: its rows are finished when that copy is
     done: bool = False
+
+    @property
+    def rows(self) -> int:
+        return sum(rows_of(record) for record in self.records)
 
 
 class Writer:
@@ -80,8 +83,7 @@ class Writer:
         self._committer = committer
         self._spool = spool
         self.queue_limit = queue_rows
-        self._queue: deque[Record] = deque()
-        self._queued = 0
+        self._queue = RecordQueue()
         self._batch: _Batch | None = None
         self._disk = asyncio.Lock()  # held by who moves records between queue, spool and batch
         self._changed = asyncio.Condition()
@@ -101,7 +103,7 @@ class Writer:
     def queued(self) -> int:
         """Rows that are in memory only."""
         batch = self._batch
-        return self._queued + (0 if batch is None or batch.from_spool or batch.kept else batch.rows)
+        return self._queue.rows + (0 if batch is None or batch.from_spool or batch.kept else batch.rows)
 
     @property
     def spool_bytes(self) -> int:
@@ -122,9 +124,9 @@ class Writer:
     async def put(self, *records: Record) -> None:
         """Hands records over, all or none in one piece; waits while memory is full and the disk has room."""
         async with self._changed:
-            await self._changed.wait_for(lambda: self._queued < self.queue_limit or self.spool_full)
+            await self._changed.wait_for(lambda: self._queue.rows < self.queue_limit or self.spool_full)
             left: Iterable[Record] = records
-            if self._queued >= self.queue_limit:
+            if self._queue.rows >= self.queue_limit:
                 left = self.losses.drop(records)
             elif self.losses:
                 left = [*self.losses.take(), *records]
@@ -132,10 +134,7 @@ class Writer:
                 self._waiting_since = time.monotonic()
                 if self._batch is None and self._spool.empty:
                     self._progress_at = self._waiting_since  # until now there was nothing to do
-            self._queue.extend(left)
-            size = sum(_rows(record) for record in left)
-            self._queued += size
-            self._put += size
+            self._put += self._queue.put(left)
             self._changed.notify_all()
 
     async def flush(self) -> None:
@@ -189,7 +188,7 @@ class Writer:
             await self._changed.wait_for(lambda: self._queue or not self._spool.empty or self._stopping)
             # The age of a batch is counted from its first record, so that no row waits longer than BATCH_SEC.
             deadline = self._waiting_since + BATCH_SEC
-            while self._spool.empty and self._queued < BATCH_ROWS and not self._stopping:
+            while self._spool.empty and self._queue.rows < BATCH_ROWS and not self._stopping:
                 try:
                     async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
                         await self._changed.wait()
@@ -199,9 +198,9 @@ class Writer:
             self._batch = None
             if not self._spool.empty:
                 records = await self._oldest_of_spool()
-                self._batch = _Batch(records, sum(_rows(record) for record in records), from_spool=True)
+                self._batch = _Batch(records, from_spool=True)
             elif self._queue:
-                self._batch = self._batch_of_queue()
+                self._batch = _Batch(self._queue.take(BATCH_ROWS), from_spool=False)
             return self._batch
 
     async def _oldest_of_spool(self) -> list[Record]:
@@ -212,22 +211,9 @@ class Writer:
                 log.error("the spool cannot be read", error=cause_of(error))
                 await asyncio.sleep(_FULL_RETRY_SEC)
 
-    def _batch_of_queue(self) -> _Batch:
-        records: list[Record] = []
-        rows = 0
-        while self._queue and rows < BATCH_ROWS:
-            record = self._queue.popleft()
-            if isinstance(record, Events) and len(record.events) > BATCH_ROWS:
-                self._queue.appendleft(Events(record.stream_id, record.events[BATCH_ROWS:]))
-                record = Events(record.stream_id, record.events[:BATCH_ROWS])
-            records.append(record)
-            rows += _rows(record)
-        self._queued -= rows
-        return _Batch(records, rows, from_spool=False)
-
     async def _commit(self, batch: _Batch) -> None:
         """Commits a batch, of a spool's segment piece by piece."""
-        for piece in _pieces(batch.records):
+        for piece in RecordQueue(batch.records).pieces(BATCH_ROWS):
             self._note(await self._committer.commit(piece), piece)
         batch.done = True
         async with self._disk:
@@ -256,7 +242,7 @@ class Writer:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._ending.wait(), _LOOK_EVERY_SEC)
             late = self.away_sec > SPILL_AFTER_SEC
-            if (late or self._queued > self.queue_limit // 2) and time.monotonic() >= self._full_until:
+            if (late or self._queue.rows > self.queue_limit // 2) and time.monotonic() >= self._full_until:
                 await self._spill()
             if self.losses and time.monotonic() - self._complained_at >= _COMPLAIN_EVERY_SEC:
                 self._complained_at = time.monotonic()
@@ -267,23 +253,18 @@ class Writer:
         async with self._disk:
             batch = self._batch
             if batch is not None and not (batch.from_spool or batch.kept or batch.done):
-                batch.kept = await self._keep(batch.records, batch.rows)
+                batch.kept = await self._keep(batch.records)
             while self._queue and (batch is None or batch.from_spool or batch.kept or batch.done):
-                records: list[Record] = []
-                rows = 0
-                while self._queue and rows < _SPILL_ROWS:
-                    records.append(self._queue.popleft())
-                    rows += _rows(records[-1])
-                if not await self._keep(records, rows):
-                    self._queue.extendleft(reversed(records))
+                records = self._queue.take(_SPILL_ROWS)
+                if not await self._keep(records):
+                    self._queue.put_back(records)
                     break
-                self._queued -= rows
         async with self._changed:
             self._changed.notify_all()
 
-    async def _keep(self, records: list[Record], rows: int) -> bool:
+    async def _keep(self, records: list[Record]) -> bool:
         try:
-            await asyncio.to_thread(self._spool.append, records, rows)
+            await asyncio.to_thread(self._spool.append, records, sum(rows_of(record) for record in records))
         except OSError as error:
             if not self.spool_full:
                 log.error("the spool takes no more", error=cause_of(error), spool_bytes=self.spool_bytes)
@@ -297,27 +278,10 @@ class Writer:
     async def _keep_rest(self) -> None:
         """At the end: whatever is not committed is kept on disk."""
         if self.losses:
-            self._queue.extend(self.losses.take())
+            self._queue.put(self.losses.take())
         if self.queued or self._queue:
             await self._spill()
         if self.queued or self._queue:
             log.error("stopped before everything was written", lost=self.queued)
         if not self._spool.empty:
             log.warning("left in the spool for the next start", spool_bytes=self.spool_bytes)
-
-
-def _pieces(records: list[Record]) -> Iterable[list[Record]]:
-    piece: list[Record] = []
-    rows = 0
-    for record in records:
-        piece.append(record)
-        rows += _rows(record)
-        if rows >= BATCH_ROWS:
-            yield piece
-            piece, rows = [], 0
-    if piece:
-        yield piece
-
-
-def _rows(record: Record) -> int:
-    return len(record.events) if isinstance(record, Events) else 1

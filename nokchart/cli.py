@@ -1,6 +1,5 @@
 """The command line: what a user types, and nothing else. Each command's work is done in the other rooms."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -33,22 +32,15 @@ def watch(
 
     from nokchart.collecting import collect
     from nokchart.log import set_up_log
-    from store.database import Database, is_configured, open_database, place_name, reach
+    from store.database import place_name, reachable
 
     settings = load_config(config, outdir=outdir)
     settings.require_polite()
     ids = load_channels(channels)
     set_up_log()
     place, home = place_name(settings.database_url), settings.data_folder
-
-    def run(database: Callable[[], Database]) -> None:
-        asyncio.run(collect(settings, ids, database, place=place, home=home, outdir=settings.outdir))
-
-    if is_configured(settings.database_url):
-        run(lambda: reach(settings.database_url))  # it may be away: the chat does not wait for it
-    else:
-        with open_database(None, home) as embedded:
-            run(lambda: embedded)
+    with reachable(settings.database_url, home) as reach:
+        asyncio.run(collect(settings, ids, reach, place=place, home=home, outdir=settings.outdir))
 
 
 @app.command()

@@ -74,6 +74,7 @@ async def collect(
                     resume=config.restart_resume,
                     backoff=lambda: Backoff(factor=config.backoff_factor),
                 ),
+                revive=pool.revive,
                 on_ended=on_ended,
             )
             watching(watcher)

@@ -62,6 +62,10 @@ class FaultKinds:
 
         return register
 
+    def parameters(self) -> dict[str, list[str]]:
+        """The names of each kind's parameters."""
+        return {kind: list(defaults) for kind, (defaults, _) in self._kinds.items()}
+
     def check(self, fault: Fault) -> None:
         """Raise FaultError, saying what there is, unless the fault can be played."""
         if fault.kind not in self._kinds:

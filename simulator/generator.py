@@ -7,7 +7,7 @@ import itertools
 import json
 import math
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from simulator.audience import UNKNOWN_OS, Audience
@@ -50,30 +50,41 @@ class Generator:
         # One source of chance for each concern, so that a changed donation rate leaves the chat as it was.
         self._chance = {part: random.Random(f"{seed}/{index}/{part}") for part in ("chat", "special", "fate")}
         self._audience = Audience(audience, broadcast.chatters)
-        self._steps = intensity_steps(broadcast)
         self._extras: dict[tuple[str, tuple[str, ...], bool], str] = {}
         self._order = itertools.count()  # keeps the heap from comparing entries
 
     def entries(self) -> Iterator[Entry]:
         """Yield everything in the order of its time; whoever uses a Blinding applies it then."""
-        due = self._special_entries()
-        heapq.heapify(due)
+        due: list[tuple[int, bool, int, Entry]] = []  # a heap: what was said, and then what was blinded, at a time
+
+        def put(entry: Entry) -> None:
+            heapq.heappush(due, (entry.time_ms, isinstance(entry, Blinding), next(self._order), entry))
+
+        specials = self._specials()
+        coming = next(specials, None)
         for item in self._chats():
+            while coming is not None and coming[0] <= item.time_ms:
+                for entry in coming[1]:
+                    put(entry)
+                coming = next(specials, None)
             while due and due[0][0] <= item.time_ms:
-                yield heapq.heappop(due)[2]
+                yield heapq.heappop(due)[-1]
             for blinding in self._fate(item):
-                heapq.heappush(due, (blinding.time_ms, next(self._order), blinding))
+                put(blinding)
             yield item
+        while coming is not None:
+            for entry in coming[1]:
+                put(entry)
+            coming = next(specials, None)
         while due:
-            yield heapq.heappop(due)[2]
+            yield heapq.heappop(due)[-1]
 
     def _chats(self) -> Iterator[SentItem]:
         script, rng = self.broadcast, self._chance["chat"]
-        steps, chance, draw = self._steps, rng.random, self._audience.draw
-        rates = [step.chat_rate for step in steps]
+        steps, chance, draw = intensity_steps(script), rng.random, self._audience.draw
         speakers: set[str] = set()  # of the current millisecond: author and time name a message
         current_ms = -1
-        for second, number in arrivals(rng, rates, script.duration_sec):
+        for second, step in arrivals(rng, steps, lambda step: step.chat_rate, script.duration_sec):
             time_ms = self._open_ms + int(second * 1000)
             if time_ms != current_ms:
                 current_ms = time_ms
@@ -82,7 +93,6 @@ class Generator:
             while chatter.user_id in speakers and len(speakers) < script.chatters:
                 chatter = draw(rng)
             speakers.add(chatter.user_id)
-            step = steps[number]
             themed = step.theme is not None and chance() < step.burst_share * THEMED_SHARE
             text: str | None = burst_line(rng, step.theme) if themed and step.theme else calm_line(rng)
             emojis: tuple[str, ...] = ()
@@ -140,8 +150,8 @@ class Generator:
             fate.append(Blinding(hidden_ms + rng.randrange(2_000, 15_000), item, CANCEL))
         return [blinding for blinding in fate if blinding.time_ms <= self._last_ms]
 
-    def _special_entries(self) -> list[tuple[int, int, Entry]]:
-        """Everything that is not chat, for the whole broadcast: few enough to be made in advance."""
+    def _specials(self) -> Iterator[tuple[int, Sequence[Entry]]]:
+        """Everything that is not chat: a time, and what happens then or a few milliseconds later."""
         script, rng = self.broadcast, self._chance["special"]
         per_minute = {
             "donation": script.donations_per_min,
@@ -154,19 +164,17 @@ class Generator:
         }
         per_second = sum(per_minute.values()) / 60.0
         if per_second == 0:
-            return []
+            return
         specials = SpecialItems(script, rng, self._audience, self._index, self.open_date)
-        entries: list[tuple[int, int, Entry]] = []
-        rates = [per_second * step.level for step in self._steps]
-        for second, _ in arrivals(rng, rates, script.duration_sec):
+        steps = intensity_steps(script)
+        for second, _ in arrivals(rng, steps, lambda step: per_second * step.level, script.duration_sec):
             time_ms = self._open_ms + int(second * 1000)
             kind = _pick(rng, per_minute)
             if kind == "channel event":
                 body = {"type": _pick(rng, CHANNEL_EVENTS), "channelId": self._channel_id}
-                entries.append((time_ms, next(self._order), ChannelEvent(time_ms, body)))
-                continue
-            entries.extend((item.time_ms, next(self._order), item) for item in specials.make(kind, time_ms))
-        return entries
+                yield time_ms, [ChannelEvent(time_ms, body)]
+            else:
+                yield time_ms, specials.make(kind, time_ms)
 
 
 def _pick(rng: random.Random, weights: Mapping[str, float]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 import math
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from simulator.script import Broadcast, Burst, ScriptError
@@ -49,36 +49,45 @@ def drift_factor(drift: Sequence[tuple[float, float]], second: float) -> float:
     return low + (high - low) * (second - left) / (right - left)
 
 
-def intensity_steps(broadcast: Broadcast) -> list[Step]:
-    """The whole broadcast's rate, one Step for each STEP_SEC (the last may be shorter)."""
-    steps = []
+def intensity_steps(broadcast: Broadcast) -> Iterator[Step]:
+    """The broadcast's rate, one Step for each STEP_SEC (the last may be shorter).
+
+    They are made as they are asked for: those of a long broadcast, all at once, would hold up every other channel.
+    """
+    coming = sorted(broadcast.bursts, key=lambda burst: burst.onset_sec, reverse=True)
+    going: list[Burst] = []
     for number in range(math.ceil(broadcast.duration_sec / STEP_SEC)):
         second = (number + 0.5) * STEP_SEC
-        heights = [(burst_height(burst, second), burst.theme) for burst in broadcast.bursts]
+        while coming and coming[-1].onset_sec < second:
+            going.append(coming.pop())
+        heights = [(burst_height(burst, second), burst.theme) for burst in going]
+        going = [burst for burst, (height, _) in zip(going, heights, strict=True) if height > 0]
         total = sum(height for height, _ in heights)
         level = drift_factor(broadcast.drift, second) * (1.0 + total)
         if second < broadcast.quiet_start_sec and broadcast.base_rate > 0:
             level = min(level, broadcast.quiet_rate / broadcast.base_rate)
         theme = max(heights)[1] if total > 0 else None
-        steps.append(Step(level, broadcast.base_rate * level, total / (1.0 + total), theme))
-    return steps
+        yield Step(level, broadcast.base_rate * level, total / (1.0 + total), theme)
 
 
-def arrivals(rng: random.Random, rates: Sequence[float], duration_sec: float) -> Iterator[tuple[float, int]]:
-    """Yield (second, step number) of the events of a Poisson process with ``rates[n]`` a second during step n.
+def arrivals(
+    rng: random.Random, steps: Iterable[Step], rate_of: Callable[[Step], float], duration_sec: float
+) -> Iterator[tuple[float, Step]]:
+    """Yield (second, step) of the events of a Poisson process with ``rate_of(step)`` a second during each step.
 
     Exact for a rate that is constant within a step: unit exponentials are spent on the integrated rate (Devroye,
     Non-Uniform Random Variate Generation, VI.1.4).
     """
     draw = rng.expovariate
     need = draw(1.0)
-    for number, rate in enumerate(rates):
+    for number, step in enumerate(steps):
         start = number * STEP_SEC
+        rate = rate_of(step)
         supply = rate * min(STEP_SEC, duration_sec - start)
         spent = 0.0
         while need <= supply - spent:
             spent += need
-            yield start + spent / rate, number
+            yield start + spent / rate, step
             need = draw(1.0)
         need -= supply - spent
 

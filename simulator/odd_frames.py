@@ -75,7 +75,8 @@ def odd_items(stage: Stage, items: Sequence[Mapping[str, Any]], command: int, li
 
 
 def _odd(stage: Stage, number: int, change: Mapping[str, Any], chat_channel_id: str) -> OddItem:
-    proper = _proper(stage, len(stage.odd) + number, "이상한 말", change.get("shift_ms", 0))
+    place = len(stage.odd) + number
+    proper = _proper(stage, place, f"이상한 말 {place}", change.get("shift_ms", 0))
     if "raw" in change or proper is None:
         return OddItem(change.get("raw"), change.get("raw"))
     fields, omit = change.get("fields", {}), change.get("omit", ())

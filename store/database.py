@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,6 +92,24 @@ def reach(url: str | None) -> Database:
     """The configured server's database, migrated. Errors as open_database's."""
     with explaining_failures():
         return _prepare(url or "")
+
+
+@contextmanager
+def reachable(url: str | None, home: Path) -> Iterator[Callable[[], Database]]:
+    """For as long as the block runs: a function that gives the database, whenever it is called, or raises what
+    open_database does. It starts the embedded server again where that was killed.
+    """
+    if is_configured(url):
+        yield lambda: reach(url)
+        return
+    with EmbeddedServer(home / "postgres") as server:
+
+        def revive() -> Database:
+            server.start()
+            with explaining_failures():
+                return _prepare(server.dsn())
+
+        yield revive
 
 
 def place_name(url: str | None) -> str:

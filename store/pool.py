@@ -44,6 +44,11 @@ class PatientPool:
         # Shielded: who gives up waiting leaves the attempt to the others.
         return await asyncio.shield(self._making)
 
+    async def revive(self) -> None:
+        """Does what can be done for a database that has gone away: the embedded server is started again."""
+        if self._pool is not None:
+            await asyncio.to_thread(self._reach)
+
     def _succeeded(self) -> bool:
         making = self._making
         return making is not None and not making.cancelled() and making.exception() is None

@@ -11,6 +11,7 @@ import typer.main
 import sql
 from nokchart.cli import app
 from nokchart.config import Config
+from simulator.mischief import KINDS
 
 ROOT = Path(__file__).parent.parent
 READMES = [ROOT / "README.md", ROOT / "README.ko.md"]
@@ -74,6 +75,12 @@ def test_every_relation_is_documented() -> None:
 @pytest.mark.parametrize("statement", _sql_blocks(), ids=lambda statement: " ".join(statement.split())[:50])
 def test_ready_made_query_runs(statement: str, plain_connection: psycopg.Connection[tuple[Any, ...]]) -> None:
     plain_connection.execute(statement.encode())
+
+
+@pytest.mark.parametrize(("kind", "parameters"), KINDS.parameters().items())
+def test_every_kind_of_fault_is_documented_with_its_parameters(kind: str, parameters: list[str]) -> None:
+    (line,) = re.findall(rf"^\| `{kind}` \| (.*?) \|", _text(ROOT / "docs/development.md"), re.MULTILINE)
+    assert re.findall(r"`(\w+)`", line) == parameters
 
 
 def test_readmes_have_the_same_shape() -> None:

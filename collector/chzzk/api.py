@@ -5,6 +5,7 @@ gives every day (closeDate null while on air, a status that is neither OPEN nor 
 """
 
 import asyncio
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -79,12 +80,17 @@ class ChzzkApi:
     def __init__(self, endpoints: Endpoints, cookies: Mapping[str, str] | None = None) -> None:
         self.endpoints = endpoints
         self._cookies = dict(cookies or {})
+        self._quiet_until: dict[ChzzkSession, float] = {}  # of a server that asked to be left alone, time.monotonic()
 
     async def __aenter__(self) -> "ChzzkApi":
         self._api = self._session(self.endpoints.api_url)
         self._game = self._session(self.endpoints.game_api_url)
         # The chat has a session of its own: closing one must never end the other.
-        self.chat_session = aiohttp.ClientSession(headers=browser_headers(), timeout=aiohttp.ClientTimeout(total=None))
+        self.chat_session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0),  # one a broadcast, for hours: the usual 100 would be the end of it
+            headers=browser_headers(),
+            timeout=aiohttp.ClientTimeout(total=None),
+        )
         return self
 
     async def __aexit__(self, *exc: object) -> None:
@@ -142,6 +148,10 @@ class ChzzkApi:
     async def _get(
         self, session: ChzzkSession, path: str, params: Mapping[str, str] | None = None
     ) -> tuple[dict[str, Any], datetime]:
+        quiet_sec = self._quiet_until.get(session, 0.0) - time.monotonic()
+        if quiet_sec > 0:
+            # It was one channel's request that it refused, and it counts the requests of all.
+            raise ChzzkUnavailable("asked to wait", quiet_sec)
         headers = browser_headers()
         if session.has_login:
             headers["Cookie"] = session._token
@@ -151,6 +161,8 @@ class ChzzkApi:
                 answered_at = _answer_time(response.headers.get("Date"))
                 if response.status != 200:
                     pause = _pause(response.headers.get("Retry-After"), answered_at)
+                    if response.status == 429 and pause is not None:
+                        self._quiet_until[session] = time.monotonic() + pause
                     raise ChzzkUnavailable(f"HTTP {response.status}", pause)
                 body = await response.content.read(_MAX_ANSWER)
                 while not response.content.at_eof():

@@ -23,6 +23,8 @@ _MAX_AMOUNT = 2**31 - 1
 
 # What names a message, where it says one of these: the first of them.
 _OWN_IDS = ("donationId", "giftId", "id")
+# Extras that say nothing.
+_NOTHING: tuple[Any, ...] = (None, "", "null", "{}", {})
 
 _TOO_DEEP = '"too deeply nested"'
 
@@ -145,9 +147,6 @@ def _decode_items(frame: Frame, body: Any, dialect: Dialect, received_ms: int) -
             frame.rejected.append(decoded)
             continue
         frame.events.append(decoded)
-        # A message that was blinded while nobody was connected: its row may exist, and still be shown.
-        if decoded.hidden and dialect is not LIVE and decoded.user_id is not None:
-            frame.blinds.append(Blind(decoded.user_id, decoded.ts_ms, True))
 
 
 def _read_item(item: Any, dialect: Dialect, received_ms: int) -> Event:
@@ -210,7 +209,7 @@ def _kept_of_chat(extras: dict[str, Any]) -> dict[str, Any]:
 def _kept(raw: Any, extras: dict[str, Any], named_by: str | None, ours: dict[str, Any]) -> dict[str, Any]:
     """What the extras say beside `ours`, the names that we give: name by name, or whole where that would lose any."""
     if not extras:
-        return {} if not raw or raw in ("{}", "null") else {"extras": raw}
+        return {} if raw in _NOTHING else {"extras": raw}
     kept = {name: value for name, value in extras.items() if name != named_by or name == "giftId"}
     return kept if kept.keys().isdisjoint(ours) else {"extras": extras}
 

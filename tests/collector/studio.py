@@ -96,6 +96,7 @@ async def collecting(
                 slot,
                 channels,
                 settings or quick(),
+                revive=pool.revive,
                 on_ended=on_ended,
             )
             work = Collecting(watcher, pool, asyncio.create_task(watcher.run()), ended)

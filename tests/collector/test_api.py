@@ -109,7 +109,14 @@ async def test_a_failed_request_says_why_and_nothing_more(fault: Fault, reason: 
         with pytest.raises(ChzzkUnavailable, match=reason) as caught:
             await api.live_status(channel.channel_id)
         assert caught.value.retry_after == pause
-        assert (await api.live_status(channel.channel_id)).status == "OPEN"
+        if pause:
+            # All channels are refused together: nobody is asked before the time.
+            with pytest.raises(ChzzkUnavailable, match="asked to wait") as waiting:
+                await api.live_status("another")
+            assert pause - 1 < (waiting.value.retry_after or 0) <= pause
+            assert len(chzzk.requests) == 1
+        else:
+            assert (await api.live_status(channel.channel_id)).status == "OPEN"
 
 
 async def test_block_and_missing_fields_are_unknown_not_offline() -> None:

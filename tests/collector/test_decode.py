@@ -141,12 +141,12 @@ def test_hidden_states_keep_the_text(state: str) -> None:
     assert json.loads(event.extra or "")["state"] == state
 
 
-def test_recent_chat_hides_what_was_blinded_meanwhile() -> None:
+def test_recent_chat_says_what_was_blinded_meanwhile() -> None:
     item = {"userId": "u", "messageTime": NOW_MS, "content": "x", "messageTypeCode": 1, "messageStatusType": "BLIND"}
     frame = decode_frame(json.dumps({"cmd": 15101, "bdy": {"messageList": [item]}}), NOW_MS)
     assert frame.is_recent_chat
     assert frame.items == 1
-    assert frame.blinds == [Blind("u", NOW_MS, True)]
+    assert [(event.hidden, event.content) for event in frame.events] == [(True, "x")]
 
 
 @pytest.mark.parametrize("body", [None, {}, {"messageList": None}, {"messageList": {}}, "x"])

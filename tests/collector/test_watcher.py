@@ -120,6 +120,15 @@ async def test_two_hundred_channels_are_polled_in_their_rhythm_without_a_burst(p
     assert max(tenths.count(tenth) for tenth in set(tenths)) < 100  # evenly spread: 10 each
 
 
+async def test_more_than_a_hundred_chats_at_once(plain_database: Database) -> None:
+    channels = [Channel(f"채널 {number}", [Broadcast(600, 0.1, **ONE)]) for number in range(130)]
+    ids = [channel.channel_id for channel in channels]
+    async with Simulator(channels) as chzzk, collecting(chzzk, plain_database, ids, quick(poll_interval_sec=1)) as work:
+        await until(
+            lambda: sum(one.counts.connected for one in work.watcher.broadcasts) == len(channels), "every connection"
+        )
+
+
 async def test_a_poll_that_hangs_is_not_made_up_for(plain_database: Database) -> None:
     channel = show(Fault(0, "hang", real_seconds=1.2), duration_sec=100)
     async with Simulator([channel], speed=10) as chzzk:
@@ -130,12 +139,13 @@ async def test_a_poll_that_hangs_is_not_made_up_for(plain_database: Database) ->
     assert min(later - earlier for earlier, later in pairwise(polls[:4])) > 0.03
 
 
-async def test_retry_after_is_heeded(plain_database: Database) -> None:
-    channel = show(Fault(0, "http_status", code=429, retry_after=1), duration_sec=100)
-    async with Simulator([channel], speed=10) as chzzk:
+async def test_retry_after_is_heeded_by_all_channels(plain_database: Database) -> None:
+    refused = show(Fault(0, "http_status", code=429, retry_after=1), duration_sec=100)
+    channels = [refused, Channel("다른", [Broadcast(100, 1, **ONE)])]
+    async with Simulator(channels, speed=10) as chzzk:
         await asyncio.sleep(0.05)
-        async with collecting(chzzk, plain_database, [channel.channel_id]):
-            await until(lambda: len(chzzk.requests) > 2, "the next poll")
+        async with collecting(chzzk, plain_database, [channel.channel_id for channel in channels]):
+            await until(lambda: len({request.channel_id for request in chzzk.requests}) > 1, "the other channel's poll")
     assert chzzk.requests[0].status == 429
     assert chzzk.requests[1].at_sec - chzzk.requests[0].at_sec > 0.95
 

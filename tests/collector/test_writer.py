@@ -169,10 +169,13 @@ async def test_records_are_written_in_order(plain_database: Database, tmp_path: 
             hide("s", Blind("u0", OPENED_MS, True)),
             hide("s", Blind("u1", OPENED_MS + 1, True)),
             hide("s", Blind("u1", OPENED_MS + 1, False)),
-            hide("s", Blind("u2", OPENED_MS + 2, True)),  # of a message that is not there yet
+            hide("s", Blind("u2", OPENED_MS + 2, True)),  # of a message that comes right after it
             some(1, 2),
+            Statement("move_chat", ("s", "N2")),
+            Statement("move_chat", ("s", "N3")),
         )
-    assert [row[2] for row in contents(plain_database)] == [True, False, False]
+    assert [row[2] for row in contents(plain_database)] == [True, False, True]
+    assert fetch(plain_database, "SELECT chat_channel_id FROM broadcast") == [("N3",)]
 
 
 async def test_a_poisonous_row_is_kept_aside_and_its_neighbours_are_stored(

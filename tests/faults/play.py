@@ -34,15 +34,17 @@ def collect(
     channels: Sequence[Channel],
     settings: WatchSettings = EAGER,
     *,
+    ends: int | None = None,
     place: Callable[[Simulator], AbstractAsyncContextManager[Any]] = nullcontext,
     **options: Any,
 ) -> Simulator:
     """Plays the channels in leaps, at speed 1, and collects them to their ends.
 
+    `ends`: how many broadcasts end, where that is not all of them.
     `place`: what stands for Chzzk where that is not the simulator itself.
     """
     leap = Leap(patch)
-    ends = sum(len(channel.broadcasts) for channel in channels)
+    expected = sum(len(channel.broadcasts) for channel in channels) if ends is None else ends
 
     async def play() -> Simulator:
         async with Simulator(channels, **options) as chzzk:
@@ -51,7 +53,7 @@ def collect(
                 await until(lambda: chzzk.requests, "the first poll")
                 span = max(channel.span_sec() for channel in channels)
                 await leap.pass_by(span + 3 * settings.poll_interval_sec)
-                await until(lambda: len(work.ended) >= ends, "every end")
+                await until(lambda: len(work.ended) >= expected, "every end")
         return chzzk
 
     return leap.run(play())

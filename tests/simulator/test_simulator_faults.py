@@ -40,7 +40,7 @@ async def test_half_open_for_a_while_loses_items_and_then_breaks(client: Any, sh
     channel = show(Fault(4, "half_open", seconds=10), base_rate=20)
     async with Simulator([channel], speed=20) as chzzk:
         listener, _ = await client(chzzk).join(channel)
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(max(0.0, 6 - chzzk.progress(channel.channel_id).simulated_sec) / 20)  # deaf from 4 s on
         heard = len(listener.frames)
         await listener.say(0)
         await asyncio.sleep(0.2)

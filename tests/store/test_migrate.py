@@ -18,6 +18,7 @@ import sql
 from store.database import Database, open_database
 from store.embedded import EmbeddedServer
 from store.migrate import HEAD, SchemaError, detect_edition, installed_version, migrate, run_schema
+from store.migrations import runner
 from store.upkeep import describe, edition_text
 
 _numbers = count()
@@ -53,6 +54,58 @@ def test_head_is_alembics_head() -> None:
     # each revision has its file, and a file that nobody runs is a mistake
     files = {name for name, _ in sql.schema_files("tables")}
     assert len(files) == len(list(script.walk_revisions()))
+
+
+def test_an_upgrade_keeps_what_is_there(empty_database: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the first version, with a broadcast, its gaps and what was rejected."""
+    monkeypatch.setattr(runner, "HEAD", "0001")
+    with psycopg.connect(empty_database) as connection:
+        runner.upgrade(connection, "postgresql")
+        connection.execute(
+            """
+            INSERT INTO channel (channel_id) VALUES ('c');
+            INSERT INTO broadcast (stream_id, channel_id, opened_at) VALUES ('s', 'c', '2026-01-06 20:00+09');
+            INSERT INTO gap (gap_id, broadcast_id, from_ts, to_ts, cause)
+            VALUES (gen_random_uuid(), 1, '2026-01-06 20:10+09', '2026-01-06 20:11+09', 'close 1006');
+            INSERT INTO event (ts, broadcast_id, kind, event_key, content, source)
+            VALUES ('2026-01-06 20:30+09', 1, 'chat', 1, '가', 'live');
+            INSERT INTO rejected_item (broadcast_id, received_at, source, reason, raw)
+            VALUES (1, now(), 'live', 'x', 'y');
+            INSERT INTO collector_status (
+                collector_id, started_at, heartbeat_at, channels, live, events, rejected, queued
+            )
+            VALUES ('a', now(), now(), 1, 1, 1, 0, 0);
+            """
+        )
+    monkeypatch.undo()
+    with open_database(empty_database, home) as database, database.connect() as connection:
+        assert installed_version(connection) == HEAD
+        overview = connection.execute("SELECT stream_id, chats, missing_sec, duration_sec FROM broadcast_overview")
+        assert overview.fetchall() == [("s", 1, 60.0, 1800.0)]
+        kept = connection.execute("SELECT (SELECT count(*) FROM rejected_item), dropped FROM collector_status")
+        assert kept.fetchall() == [(1, 0)]
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            connection.execute(
+                "INSERT INTO broadcast (stream_id, channel_id, opened_at) VALUES ('t', 'c', '2026-01-06 20:00+09')"
+            )
+
+
+def test_a_failed_upgrade_leaves_the_old_state(
+    empty_database: str, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as old, psycopg.connect(empty_database) as connection:
+        old.setattr(runner, "HEAD", "0001")
+        runner.upgrade(connection, "postgresql")
+        connection.execute("CREATE TABLE channel_lease ()")  # what the upgrade is about to make
+    before = _relations(empty_database)
+    with pytest.raises(SchemaError, match="channel_lease"):
+        open_database(empty_database, home).__enter__()
+    assert _relations(empty_database) == before
+    with psycopg.connect(empty_database) as connection:
+        assert installed_version(connection) == "0001"
+        connection.execute("DROP TABLE channel_lease")
+    with open_database(empty_database, home) as database, database.connect() as connection:
+        assert installed_version(connection) == HEAD
 
 
 def test_a_second_migration_changes_nothing(empty_database: str, home: Path) -> None:

@@ -40,6 +40,20 @@ WHERE
     AND event.user_id = $3::TEXT
     AND event.hidden <> $4::BOOLEAN;
 
+-- name: settle_events
+-- The state of messages as it is now, one array a column.
+UPDATE event
+SET hidden = s.hidden
+FROM
+    broadcast AS b,
+    unnest($2::BIGINT[], $3::BIGINT[], $4::BOOLEAN[]) AS s (ts_ms, event_key, hidden)
+WHERE
+    b.stream_id = $1::TEXT
+    AND event.broadcast_id = b.broadcast_id
+    AND event.ts = TIMESTAMPTZ 'epoch' + s.ts_ms * INTERVAL '1 millisecond'
+    AND event.event_key = s.event_key
+    AND event.hidden <> s.hidden;
+
 -- name: insert_rejected_item
 -- An item that could not be understood, as it came.
 INSERT INTO rejected_item (broadcast_id, item_id, received_at, source, reason, raw)
