@@ -23,31 +23,41 @@ class Fork:
     def __init__(self, pid: int, forks: asyncio.subprocess.Process) -> None:
         self._pid = pid
         self._forks = forks
+        self._gone = False
 
     async def ended(self, number: signal.Signals) -> None:
         """Sends the signal, and returns once the process is gone."""
-        with suppress(ProcessLookupError):
-            os.kill(self._pid, number)
+        self.signal(number)
         async with asyncio.timeout(PATIENCE_SEC):
             await _line(self._forks)
+        self._gone = True
+
+    def signal(self, number: signal.Signals) -> None:
+        """Sends a signal, unless the process is known to be gone."""
+        if not self._gone:
+            with suppress(ProcessLookupError):
+                os.kill(self._pid, number)
 
 
 class Forks:
     """Starts the processes; one at a time."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.last: Fork | None = None
+        """The newest."""
         self._process = process
 
     async def start(self) -> Fork:
         """A new process, which begins where the imports end."""
         assert self._process.stdin is not None
         self._process.stdin.write(b"\n")
-        return Fork(int(await _line(self._process)), self._process)
+        self.last = Fork(int(await _line(self._process)), self._process)
+        return self.last
 
 
 @asynccontextmanager
 async def forking(where: Place) -> AsyncIterator[Forks]:
-    """What starts processes at a place, until the block ends; the last of them must have ended by then."""
+    """What starts processes at a place, until the block ends; the last of them is killed then if it still lives."""
     with where.log.open("ab") as log:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "tests.faults.forks", *where.arguments),
@@ -57,9 +67,12 @@ async def forking(where: Place) -> AsyncIterator[Forks]:
             stdout=asyncio.subprocess.PIPE,
             stderr=log,
         )
+    forks = Forks(process)
     try:
-        yield Forks(process)
+        yield forks
     finally:
+        if forks.last is not None:
+            forks.last.signal(signal.SIGKILL)
         process.kill()
         await process.communicate()
 
