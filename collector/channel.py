@@ -60,6 +60,7 @@ class ChannelWatch:
         self._on_ended = on_ended
         self._first_poll_after = first_poll_after
         self._collecting: asyncio.Task[None] | None = None
+        self._stopping = False  # not the task's `cancelling()`: a timeout of its own that expires counts there too
         self._announcing: set[asyncio.Task[None]] = set()
         self._closes = 0
         self._closed_at: datetime | None = None  # when the first CLOSE of a row was seen
@@ -182,10 +183,11 @@ class ChannelWatch:
     async def _stop_collecting(self) -> None:
         if self._collecting is None:
             return
-        if not self._collecting.cancelling():  # a second one would interrupt its last words
+        if not self._stopping:  # a second cancel would interrupt its last words
+            self._stopping = True
             self._collecting.cancel()
         await asyncio.wait({self._collecting})
-        task, self._collecting = self._collecting, None
+        task, self._collecting, self._stopping = self._collecting, None, False
         if not task.cancelled() and (error := task.exception()) is not None:
             raise error
 

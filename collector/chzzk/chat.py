@@ -108,6 +108,8 @@ class ChatSocket:
                 message = await self._receive(self._leave_until or last_heard + limit)
             except TimeoutError:
                 if self._leave_until is not None:
+                    if time.monotonic() < self._leave_until:
+                        continue  # the silence was up at the moment of leaving: what comes now is heard all the same
                     raise ChatClosed("no goodbye") from None
                 if pinged:
                     raise ChatClosed(f"silent for {self._heartbeat.dead_after:g} s") from None
@@ -131,7 +133,8 @@ class ChatSocket:
         """
         self._leave_until = time.monotonic() + _GOODBYE_SEC
         if self._patience is not None:
-            self._patience.reschedule(asyncio.get_running_loop().time() + _GOODBYE_SEC)
+            with suppress(RuntimeError):  # it expires at this very moment, and `frames` is about to see it
+                self._patience.reschedule(asyncio.get_running_loop().time() + _GOODBYE_SEC)
         with suppress(aiohttp.ClientError, ConnectionError, TimeoutError):
             async with asyncio.timeout(_GOODBYE_SEC):
                 await self._gateway.socket.send_frame(_GOODBYE_FRAME, aiohttp.WSMsgType.CLOSE)

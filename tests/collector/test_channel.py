@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from collector import broadcast as broadcast_module
+from collector.channel import ChannelWatch
 from collector.chzzk.chat import Heartbeat
 from simulator import Broadcast, Channel, ConnectionRecord, Fault, Simulator
 from simulator.room import Room
@@ -244,3 +246,31 @@ async def test_recent_chat_that_is_not_understood_does_not_hide_a_gap(
     assert lost
     for time_ms in lost:
         assert any(from_ms <= time_ms <= to_ms for from_ms, to_ms, _ in gaps(plain_database))
+
+
+async def test_collecting_is_stopped_even_while_a_timeout_of_its_own_expires() -> None:
+    patiences: list[asyncio.Timeout] = []
+
+    async def collect() -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(60) as patience:
+                patiences.append(patience)
+                await asyncio.sleep(60)
+        await asyncio.sleep(60)
+
+    nothing: Any = None
+    watch = ChannelWatch("c", nothing, nothing, quick(), on_ended=nothing)
+    watch._collecting = asyncio.create_task(collect())
+    await asyncio.sleep(0)
+    gate: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def stop() -> None:
+        await gate
+        await watch._stop_collecting()
+
+    stopping = asyncio.create_task(stop())
+    await asyncio.sleep(0)
+    asyncio.get_running_loop().call_soon(gate.set_result, None)
+    patiences[0].reschedule(0.0)
+    async with asyncio.timeout(5):
+        await stopping

@@ -164,6 +164,12 @@ async def test_a_server_that_is_not_there() -> None:
             await ChatSocket.open(api, "N1", "token", QUICK)
 
 
+async def test_more_channels_at_once_than_aiohttp_lets_in_by_default() -> None:
+    async with server(silence) as (api, _):
+        sockets = [await ChatSocket.open(api, "N1", "token", QUICK) for _ in range(120)]
+        await asyncio.gather(*(socket.close() for socket in sockets))
+
+
 async def test_pings_are_answered_and_silence_is_answered_with_a_ping() -> None:
     channel = Channel("시험", [Broadcast(600, 0, channel_events_per_min=0)])
     async with (
@@ -189,6 +195,30 @@ async def test_a_half_open_socket_is_noticed() -> None:
         assert await reader.cause() == "silent for 0.6 s"
         assert time.monotonic() - started >= 0.6
         assert {"cmd": 0, "ver": 2} in said
+
+
+async def test_leaving_at_the_very_moment_when_the_silence_is_up() -> None:
+    async def talk(socket: web.WebSocketResponse) -> None:
+        async for _ in socket:  # answers a goodbye
+            pass
+
+    async with server(talk) as (api, _):
+        socket = await ChatSocket.open(api, "N1", "token", Heartbeat(ping_after=60.0))
+        reader = Reader(socket)
+        patience = await until(lambda: socket._patience, "a reader that waits")
+        gate: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        async def leave() -> None:
+            await gate
+            await socket.leave()
+
+        leaving = asyncio.create_task(leave())
+        await asyncio.sleep(0)
+        # In one turn of the loop the way is free, then the silence is up; in the next, `leave` comes before the reader.
+        asyncio.get_running_loop().call_soon(gate.set_result, None)
+        patience.reschedule(0.0)
+        await leaving
+        assert await reader.cause() == "close 1000"
 
 
 async def test_time_that_the_reader_takes_is_no_silence() -> None:
