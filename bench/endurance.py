@@ -65,6 +65,14 @@ _MISHAPS: tuple[tuple[tuple[str, dict[str, Any]], ...], ...] = (
     (("html", {"code": 502, "polls": 2}),),
     (("channel_event", {}),),
     (("hang", {"real_seconds": 0.1}),),
+    (("drop_on_accept", {}), ("drop", {})),
+    (("gone", {}),),
+    (("fragment", {"messages": 3}),),
+    (("drop_on_join", {}), ("drop", {})),
+    (("trickle", {"real_seconds": 0.1}),),
+    (("dribble", {}),),
+    (("nested", {"depth": 1_000}),),
+    (("stale_token", {}), ("drop", {})),
     (("retitle", {"title": "이어서"}),),
 )
 
