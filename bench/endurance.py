@@ -29,7 +29,9 @@ from simulator import Broadcast, Channel, Fault
 from store.database import Database, open_database
 
 _CHANNELS = 8
-_RATE = 1.0  # items a second of each channel
+# Items a second of each channel: a hundred are one and a half real seconds at the default speed and the broadcast's
+# busiest. A machine that does something else for longer loses something here, and says so as a gap.
+_RATE = 0.5
 _SHOW_HOURS = 8.0  # a broadcast and the pause before it
 _PAUSE_SEC = 900.0
 _QUIET_SEC = 120.0  # nobody speaks before the collector has come
@@ -65,6 +67,14 @@ _MISHAPS: tuple[tuple[tuple[str, dict[str, Any]], ...], ...] = (
     (("html", {"code": 502, "polls": 2}),),
     (("channel_event", {}),),
     (("hang", {"real_seconds": 0.1}),),
+    (("drop_on_accept", {}), ("drop", {})),
+    (("gone", {}),),
+    (("fragment", {"messages": 3}),),
+    (("drop_on_join", {}), ("drop", {})),
+    (("trickle", {"real_seconds": 0.1}),),
+    (("dribble", {}),),
+    (("nested", {"depth": 1_000}),),
+    (("stale_token", {}), ("drop", {})),
     (("retitle", {"title": "이어서"}),),
 )
 
@@ -185,8 +195,14 @@ def tell(table: Table, day: Day, hours: float) -> None:
         f"at most {MORE_MEMORY:.0%} more",
         met=memory[1] <= memory[0] * (1 + MORE_MEMORY),
     )
-    same = files[1] <= files[0] + _CHANNELS
-    table.add("open files, at most in the first hour and the last", f"{files[0]} and {files[1]}", "flat", met=same)
+    # Two sessions keep idle connections, one a channel at most; a file that is left open at each reconnect is far more.
+    same = files[1] <= files[0] + 2 * _CHANNELS
+    table.add(
+        "open files, at most in the first hour and the last",
+        f"{files[0]} and {files[1]}",
+        f"at most {2 * _CHANNELS} more",
+        met=same,
+    )
     table.add_count("the collector's exit code", day.exit_code)
     if day.comparison.first_lost is not None:
         print(f"first lost: {day.comparison.first_lost}")

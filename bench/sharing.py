@@ -76,7 +76,7 @@ def play(shown: list[Channel], minutes: float, root: Path) -> Shared:
                 for number in range(_COLLECTORS)
             ]
             _sleep_until(began + _ARRIVE_SEC + minutes * 30)
-            lists = [_connected(collector, shown) for collector in collectors]
+            lists = [_connected(collector) for collector in collectors]
             victim = max(range(_COLLECTORS), key=lambda number: len(lists[number]))
             collectors[victim].process.send_signal(signal.SIGKILL)
             killed_at = time.time()
@@ -91,11 +91,12 @@ def play(shown: list[Channel], minutes: float, root: Path) -> Shared:
         )
 
 
-def _connected(collector: Collector, shown: list[Channel]) -> list[str]:
-    """The channels that it is connected to, as its own snapshot says; all of them where it writes none."""
-    snapshot = read_snapshot(collector.home)
+def _connected(collector: Collector) -> list[str]:
+    """The channels that it is connected to, as its own snapshot says, which is at most some seconds old."""
+    (status,) = collector.home.glob("collector/*/status.json")
+    snapshot = read_snapshot(status.parent)
     if snapshot is None:
-        return [channel.channel_id for channel in shown]
+        raise RuntimeError(f"{status} cannot be read")
     return [channel.channel_id for channel in snapshot.channels if channel.connected]
 
 
