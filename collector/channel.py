@@ -21,6 +21,9 @@ log = structlog.get_logger(__name__)
 # A single CLOSE is sometimes false; two in a row, one poll apart, are the end.
 _CLOSES_TO_END = 2
 
+# An answer without an open date is an odd one; so many in a row mean that there is none to be had.
+_UNDATED_TO_BEGIN = 3
+
 
 @dataclass(frozen=True)
 class WatchSettings:
@@ -62,6 +65,7 @@ class ChannelWatch:
         self._collecting: asyncio.Task[None] | None = None
         self._stopping = False  # not the task's `cancelling()`: a timeout of its own that expires counts there too
         self._announcing: set[asyncio.Task[None]] = set()
+        self._undated: list[datetime] = []  # when it was on air without an open date
         self._closes = 0
         self._closed_at: datetime | None = None  # when the first CLOSE of a row was seen
         self._swept = False
@@ -115,12 +119,20 @@ class ChannelWatch:
             if detail is None:
                 return  # which broadcast this is decides where its chat belongs: the next poll asks again
             opened_at = detail.opened_at
+        if opened_at is None and current is None:
+            # Under a date of ours its chat would be another broadcast's as soon as Chzzk tells the right one.
+            self._undated.append(status.answered_at.replace(microsecond=0))
+            if len(self._undated) < _UNDATED_TO_BEGIN:
+                return
+            opened_at = self._undated[0]
+        self._undated.clear()
         if current is not None and (opened_at is None or opened_at == current.opened_at):
             await current.update(status)
             return
         if current is not None:
             await self._end(status.answered_at, "replaced")
-        await self._start(status, opened_at or status.answered_at.replace(microsecond=0))
+        assert opened_at is not None  # of a broadcast that begins
+        await self._start(status, opened_at)
 
     async def _off_air(self, status: LiveStatus) -> None:
         self._closes += 1

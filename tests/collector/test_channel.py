@@ -67,10 +67,17 @@ UNKNOWN = show(
     name="모름",
     quiet_start_sec=15,
 )
+# Of both answers, once at the beginning, and for good.
+ONCE_DATELESS = show(
+    Fault(0, "patch", omit=["openDate"], endpoint="live", polls=2), name="한번", duration_sec=30, quiet_start_sec=15
+)
+DATELESS = show(
+    Fault(0, "patch", omit=["openDate"], endpoint="live", polls=9_999), name="영영", duration_sec=40, quiet_start_sec=20
+)
 ADULT = show(name="성인", adult=True, duration_sec=10)
 DEAF = show(Fault(12, "half_open"), name="먹통", duration_sec=40)
 
-SCHEDULE = [NOTICED, DOUBTED, DENIED, FOLLOWED, *MOVED.values(), UNDATED, UNKNOWN, ADULT, DEAF]
+SCHEDULE = [NOTICED, DOUBTED, DENIED, FOLLOWED, *MOVED.values(), UNDATED, UNKNOWN, ONCE_DATELESS, DATELESS, ADULT, DEAF]
 
 
 @dataclass
@@ -182,6 +189,19 @@ def test_a_missing_open_date_is_looked_up(played: Played) -> None:
 def test_without_an_open_date_no_broadcast_is_made_up(played: Played) -> None:
     played.assert_complete(UNKNOWN)
     assert played.rows(UNKNOWN, "count(*)") == [(1,)]
+
+
+def test_a_date_that_is_missing_once_makes_no_second_broadcast(played: Played) -> None:
+    played.assert_complete(ONCE_DATELESS)
+    assert played.rows(ONCE_DATELESS, "count(*)") == [(1,)]
+
+
+def test_a_broadcast_whose_date_is_never_told_is_collected_all_the_same(played: Played) -> None:
+    ((broadcasts, early),) = played.rows(DATELESS, "count(*), max(opened_at) < min(closed_at)")
+    assert (broadcasts, early) == (1, True)
+    sent = played.chzzk.sent(DATELESS.channel_id)
+    stored = stored_items(played.database, DATELESS.channel_id)
+    assert sorted(row[1] for row in stored) == sorted(item.time_ms for item in sent)
 
 
 def test_an_adult_broadcast_without_a_login_is_watched_without_its_chat(played: Played) -> None:
