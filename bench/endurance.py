@@ -123,7 +123,7 @@ def channels(hours: float, every_sec: float) -> list[Channel]:
 
 
 def _faults(begin_sec: float, show_sec: float, every_sec: float, number: int) -> Iterator[Fault]:
-    """Of one show: from when it talks, so that none is about a message of the one before, until shortly before its end."""
+    """Of one show: from when it talks, so that none is about a message of the one before, until just before its end."""
     mishaps = cycle(_MISHAPS[number * 4 :] + _MISHAPS[: number * 4])
     at_sec = _PAUSE_SEC + _QUIET_SEC + (1 + number / _CHANNELS) * every_sec
     while at_sec < show_sec - every_sec:
