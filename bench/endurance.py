@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import count, cycle
+from itertools import cycle
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -102,10 +102,11 @@ class Day:
 
 def channels(hours: float, every_sec: float) -> list[Channel]:
     """Each with a broadcast after the other, and its mishaps."""
+    shows = max(1, round(hours / _SHOW_HOURS))
+    show_sec = hours * 3600 / shows
+    duration = show_sec - _PAUSE_SEC
     made = []
     for number in range(_CHANNELS):
-        shows = max(1, round(hours / _SHOW_HOURS))
-        duration = hours * 3600 / shows - _PAUSE_SEC
         broadcast = Broadcast(
             duration,
             _RATE,
@@ -116,17 +117,18 @@ def channels(hours: float, every_sec: float) -> list[Channel]:
             blind_share=0,  # what is blinded while nobody listens, and is older than the recent chat, stays shown
             title=f"{number}번째 방송",
         )
-        made.append(Channel(f"채널 {number}", [broadcast] * shows, list(_faults(hours, every_sec, number))))
+        faults = [fault for show in range(shows) for fault in _faults(show * show_sec, show_sec, every_sec, number)]
+        made.append(Channel(f"채널 {number}", [broadcast] * shows, faults))
     return made
 
 
-def _faults(hours: float, every_sec: float, number: int) -> Iterator[Fault]:
-    mishaps = cycle(_MISHAPS[number * 3 :] + _MISHAPS[: number * 3])
-    for turn, mishap in zip(count(), mishaps, strict=False):
-        at_sec = _PAUSE_SEC + _QUIET_SEC + (turn + number / _CHANNELS) * every_sec
-        if at_sec >= hours * 3600:
-            return
-        yield from (Fault(at_sec, kind, **parameters) for kind, parameters in mishap)
+def _faults(begin_sec: float, show_sec: float, every_sec: float, number: int) -> Iterator[Fault]:
+    """Of one show: from when it talks, so that none is about a message of the one before, until just before its end."""
+    mishaps = cycle(_MISHAPS[number * 4 :] + _MISHAPS[: number * 4])
+    at_sec = _PAUSE_SEC + _QUIET_SEC + (1 + number / _CHANNELS) * every_sec
+    while at_sec < show_sec - every_sec:
+        yield from (Fault(begin_sec + at_sec, kind, **parameters) for kind, parameters in next(mishaps))
+        at_sec += every_sec
 
 
 def play(hours: float, speed: float, every_sec: float, root: Path) -> Day:
