@@ -14,7 +14,7 @@ import pytest
 from analytics.report import coverage_percent
 from collector.committer import Committer
 from collector.coverage import GapClosed, GapOpened
-from collector.records import Events, Record, Statement, gap
+from collector.records import Events, Record, Statement, close_abandoned, gap
 from store.database import Database
 from store.queries import query
 from tests.collector.studio import fetch, gaps
@@ -103,7 +103,7 @@ async def test_the_end_closes_what_is_open(plain_database: Database) -> None:
     async with committing(plain_database) as write:
         await write(said(1000, 2000), gap("s", GapOpened(OPENED_MS + 2000, "close 1006")))
         # A later broadcast begins; the end of this one was seen by nobody.
-        await write(Statement("close_abandoned", ("c", "t")))
+        await write(close_abandoned("c", "t"))
     assert gaps(plain_database) == [(OPENED_MS + 2000, OPENED_MS + 2000, "close 1006")]
     closed = "SELECT close_cause, closed_at FROM broadcast"
     assert fetch(plain_database, closed) == [("unseen", OPENED + timedelta(seconds=2))]
