@@ -57,9 +57,7 @@ class ArchiveWriter:
                     member.write(block)
                     block.clear()
             member.write(block)
-        self.members.append(
-            {"relation": relation, "columns": columns, "rows": digest.rows, "digest": digest.text()}
-        )
+        self.members.append({"relation": relation, "columns": columns, "rows": digest.rows, "digest": digest.text()})
         return digest.rows
 
     def finish(self, about: dict[str, Any]) -> None:

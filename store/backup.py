@@ -99,9 +99,7 @@ def digest_of(connection: Connection, relation: str, columns: list[str], boundar
     return digest
 
 
-def _lines(
-    connection: Connection, relation: str, columns: list[str], condition: sql.Composable
-) -> Iterator[bytes]:
+def _lines(connection: Connection, relation: str, columns: list[str], condition: sql.Composable) -> Iterator[bytes]:
     statement = sql.SQL("COPY (SELECT {} FROM {} WHERE {}) TO STDOUT (FORMAT csv, HEADER)").format(
         sql.SQL(", ").join(map(sql.Identifier, columns)), sql.Identifier(relation), condition
     )

@@ -22,7 +22,7 @@ from store.migrate import Edition, migrate
 _PLACE = (("service", "PGSERVICE"), ("host", "PGHOST"), ("port", "PGPORT"), ("dbname", "PGDATABASE"))
 _LIBPQ_PLACE = ("PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE")
 # What asyncpg reads of a URI as libpq does; of the rest of libpq's parameters it would make settings of the server.
-_TLS = ("sslmode", "sslrootcert", "sslcert", "sslkey", "sslpassword", "sslcrl")
+_TLS: tuple[str, ...] = ("sslmode", "sslrootcert", "sslcert", "sslkey", "sslpassword", "sslcrl")
 _TLS += ("ssl_min_protocol_version", "ssl_max_protocol_version")
 
 
@@ -159,6 +159,28 @@ def scratch_database(home: Path, name: str) -> Iterator[Database]:
         finally:
             with _connect(_parameters(server.dsn()), autocommit=True) as admin:
                 admin.execute(drop)
+
+
+@contextmanager
+def database_beside(database: Database, name: str) -> Iterator[Database]:
+    """A new database `name` on the same server, migrated, and dropped afterwards.
+
+    DatabaseUnavailable where the user may not make one.
+    """
+    drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+    with database.connect(autocommit=True) as admin:
+        try:
+            admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise DatabaseUnavailable(
+                f"The database user {admin.info.user} may not make a database to try it in: ask as one with CREATEDB, "
+                "or on another machine without a database_url."
+            ) from error
+    try:
+        yield _prepare(conninfo.make_conninfo("", **{**database.parameters, "dbname": name}))
+    finally:
+        with database.connect(autocommit=True) as admin:
+            admin.execute(drop)
 
 
 def _prepare(url: str) -> Database:

@@ -8,7 +8,18 @@ NAMES = ("POSTGRES_PASSWORD", "NOKCHART_WRITER_PASSWORD", "NOKCHART_READER_PASSW
 LEAST_CHARACTERS = 12
 
 # In any of these words and what is made of them: examples, defaults, and what everybody tries first.
-_GUESSED = ("change", "passw", "example", "default", "nokchart", "postgres", "secret", "admin", "grafana", "qwerty")
+_GUESSED: tuple[str, ...] = (
+    "change",
+    "passw",
+    "example",
+    "default",
+    "nokchart",
+    "postgres",
+    "secret",
+    "admin",
+    "grafana",
+    "qwerty",
+)
 _GUESSED += ("letmein", "timescale", "replace", "12345678", "87654321", "abcdefgh")
 _FEWEST_DIFFERENT = 6  # of a random hexadecimal text of 12 characters, all but one in ten thousand have as many
 
@@ -24,7 +35,7 @@ def check_passwords(environment: Mapping[str, str]) -> None:
         password = environment.get(name, "")
         if problem := _problem(password, known):
             raise PasswordError(
-                f"{name} {problem}: write the output of `openssl rand -hex 24` into .env, another one for each password."
+                f"{name} {problem}: write the output of `openssl rand -hex 24` into .env, another for each."
             )
         known[password] = name
 

@@ -1,5 +1,7 @@
 """Restoring: all of a backup into an empty database, or one broadcast into any."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -26,23 +28,28 @@ def restore_all(database: Database, path: Path, tell: Tell) -> None:
     with Archive(path) as archive:
         _require(archive, whole=True)
         archive.check()
-        marker = f"restoring {path.name} of {archive.about['made_at']}"
-        with database.connect() as connection:
-            connection.execute(query("begin_copying"))
-            connection.execute(query("stop_writers"))
-            row = connection.execute(query("restore_marker")).fetchone()
-            if row is None or row[0] != marker:
-                _restore_tables(connection, archive, tell)
-                _mark(connection, marker)
-        if database.edition == "timescaledb":
-            with database.connect(autocommit=True) as connection:
-                refresh_all(connection)
-        with database.connect() as connection:
-            connection.execute(query("begin_copying"))
-            if database.edition == "timescaledb":
-                run_schema(connection, "timescale_policies")
-                _restore_buckets(connection, archive, tell)
-            _mark(connection, None)
+        _restore(database, archive, tell)
+
+
+def try_restore(database: Database, path: Path) -> None:
+    """Restores any backup into an empty database that is for nothing else, and compares all rows.
+
+    BackupError where they are not those of the backup.
+    """
+    with Archive(path) as archive:
+        _require(archive, whole=None)
+        archive.check()
+        _restore(database, archive, lambda relation, rows: None)
+        with snapshot(database) as connection:
+            for relation, member in archive.members.items():
+                if relation in AGGREGATES and not _keeps_buckets(database, archive):
+                    continue
+                found = digest_of(connection, relation, member["columns"], _boundary(archive))
+                if (found.rows, found.text()) != (member["rows"], member["digest"]):
+                    raise BackupError(
+                        f"Restored from {path}, the {found.rows} rows of {relation} are not the {member['rows']} of "
+                        "the backup: make another one, and report this."
+                    )
 
 
 def merge_broadcast(database: Database, path: Path, tell: Tell) -> int:
@@ -67,19 +74,25 @@ def merge_broadcast(database: Database, path: Path, tell: Tell) -> int:
             return _merge(database, connection, columns, tell)
 
 
-def verify_rows(database: Database, path: Path) -> None:
-    """BackupError where the rows of a database are not those of the backup that was restored into it."""
-    with Archive(path) as archive, snapshot(database) as connection:
-        boundary = _boundary(archive)
-        for relation, member in archive.members.items():
-            if relation in AGGREGATES and database.edition != "timescaledb":
-                continue
-            found = digest_of(connection, relation, member["columns"], boundary)
-            if (found.rows, found.text()) != (member["rows"], member["digest"]):
-                raise BackupError(
-                    f"Restored from {path}, {relation} has {found.rows} rows and not the {member['rows']} of the "
-                    "backup, or others: keep the file, and report this."
-                )
+def _restore(database: Database, archive: Archive, tell: Tell) -> None:
+    marker = f"restoring the backup of {archive.about['made_at']}"
+    with database.connect() as connection, _as_owner():
+        connection.execute(query("begin_copying"))
+        connection.execute(query("stop_writers"))
+        row = connection.execute(query("restore_marker")).fetchone()
+        if row is None or row[0] != marker:
+            _restore_tables(connection, archive, tell)
+            _mark(connection, marker)
+    if database.edition == "timescaledb":
+        with database.connect(autocommit=True) as connection:
+            refresh_all(connection)
+    with database.connect() as connection:
+        connection.execute(query("begin_copying"))
+        if database.edition == "timescaledb":
+            run_schema(connection, "timescale_policies")  # they read `retention`, which has just come
+        if _keeps_buckets(database, archive):
+            _restore_buckets(connection, archive, tell)
+        _mark(connection, None)
 
 
 def _restore_tables(connection: Connection, archive: Archive, tell: Tell) -> None:
@@ -150,7 +163,7 @@ def _merge_buckets(connection: Connection, aggregate: str, columns: list[str], n
 
 def _merging(
     target: sql.Composable, relation: str, columns: list[str], number: int, condition: sql.Composable | str
-) -> sql.Composable:
+) -> sql.Composed:
     """The statement that brings the incoming rows of `relation` into `target`, as those of broadcast `number`."""
     values = [sql.Literal(number) if name == "broadcast_id" else sql.Identifier("i", name) for name in columns]
     return sql.SQL("INSERT INTO {} ({}) SELECT {} FROM {} AS i {} ON CONFLICT DO NOTHING").format(
@@ -177,22 +190,23 @@ def _copy(connection: Connection, archive: Archive, relation: str, target: sql.C
                     copy.write(block)
         except (psycopg.DataError, psycopg.IntegrityError) as error:
             raise BackupError(
-                f"The database does not take {relation} of {archive.path} (SQLSTATE {error.sqlstate}): take another file."
+                f"The database takes no {relation} from {archive.path} (SQLSTATE {error.sqlstate}): take another file."
             ) from error
         if cursor.rowcount != archive.members[relation]["rows"]:
             raise BackupError(f"{archive.path} is damaged ({relation}): take another file.")
 
 
-def _require(archive: Archive, *, whole: bool) -> None:
+def _require(archive: Archive, *, whole: bool | None) -> None:
+    """BackupError where this NokChart cannot read it, or it is not of the kind that is meant; `whole` None: either."""
     path, about = archive.path, archive.about
     known = set(TABLES) | set(AGGREGATES)
     if str(about["schema"]) > HEAD or not set(archive.members) <= known:
         raise BackupError(f"{path} was made by a newer NokChart: update NokChart.")
     if whole and about["broadcast"] is not None:
         raise BackupError(f"{path} holds the broadcast {about['broadcast']} only: restore it with --broadcast.")
-    if not whole and about["broadcast"] is None:
+    if whole is False and about["broadcast"] is None:
         raise BackupError(f"{path} holds a whole database: restore it without --broadcast, into an empty one.")
-    if not whole and not set(TABLES) - set(NOT_OF_A_BROADCAST) >= set(archive.members) - set(AGGREGATES):
+    if whole is False and not set(archive.members) >= set(TABLES) - set(NOT_OF_A_BROADCAST):
         raise BackupError(f"{path} is not complete: take another file.")
 
 
@@ -200,6 +214,21 @@ def _require_columns(connection: Connection, archive: Archive, relation: str) ->
     here = {name for name, _ in columns_of(connection, relation)}
     if unknown := sorted(set(archive.members[relation]["columns"]) - here):
         raise BackupError(f"{archive.path} has {relation}.{unknown[0]}, which NokChart does not know: update NokChart.")
+
+
+def _keeps_buckets(database: Database, archive: Archive) -> bool:
+    """Whether the backup's buckets have a place of their own: plain PostgreSQL counts when it is asked."""
+    return database.edition == "timescaledb" and archive.about["broadcast"] is None
+
+
+@contextmanager
+def _as_owner() -> Iterator[None]:
+    try:
+        yield
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise BackupError(
+            "The database user may not restore a whole database: ask as the owner, whose tables they are."
+        ) from error
 
 
 def _boundary(archive: Archive) -> datetime | None:

@@ -20,12 +20,10 @@ def read_status(database: Database) -> dict[str, Any]:
     Any role may ask; only the owner sees what a job's last error was. Never the password.
     """
     timescale = database.edition == "timescaledb"
-    with database.connect() as versioned:
-        schema = installed_version(versioned)
-    with database.connect(row_factory=dict_row, autocommit=True) as connection:
+    with database.connect(autocommit=True) as connection:
 
         def rows(name: str) -> Rows:
-            return list(connection.execute(sql.query(name)))
+            return connection.cursor(row_factory=dict_row).execute(sql.query(name)).fetchall()
 
         (found,) = rows("status_of_database")
         (events,) = rows("status_of_events" if timescale else "status_of_plain_events")
@@ -33,7 +31,7 @@ def read_status(database: Database) -> dict[str, Any]:
             "place": f"{database.parameters.get('host', '')} {database.parameters.get('dbname', '')}".strip(),
             "user": database.parameters.get("user"),
             "edition": edition_text(database),
-            "schema": schema,
+            "schema": installed_version(connection),
             **found,
             "events": rows("count_events")[0]["events"] if events["exact"] else events["about"],
             "events_exact": events["exact"],

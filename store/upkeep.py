@@ -2,8 +2,6 @@
 
 from datetime import date, datetime, time
 
-from psycopg.rows import dict_row
-
 import sql
 from store.database import Database
 from store.event import KST
@@ -39,12 +37,12 @@ def prune_before(database: Database, day: date, *, really: bool) -> tuple[int, i
     and events those are; without `really` nothing is forgotten.
     """
     events = 0
-    with database.connect(row_factory=dict_row) as connection:
+    with database.connect() as connection:
         old = connection.execute(sql.query("broadcasts_before"), {"before": datetime.combine(day, time(), KST)})
-        broadcasts = [{"broadcast_id": row["broadcast_id"]} for row in old]
+        broadcasts = [{"broadcast_id": row[0]} for row in old]
         for one in broadcasts:
             if not really:
-                events += next(connection.execute(sql.query("count_events_of"), one))["events"]
+                events += next(connection.execute(sql.query("count_events_of"), one))[0]
                 continue
             connection.execute(sql.query("unpack_freely"))
             for table in _OF_BROADCAST:

@@ -1,9 +1,11 @@
 """Looking after the database: what it says of itself, and what it forgets."""
 
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 from store.database import Database
-from store.upkeep import describe, prune_before
+from store.status import _job, read_status, status_lines
+from store.upkeep import prune_before
 from tests.analytics.sample import OPENED, add_broadcast, add_event, table_counts
 
 
@@ -54,20 +56,83 @@ def test_prune_on_timescaledb(timescale_database: Database) -> None:
         assert connection.execute("SELECT count(*) FROM event").fetchone() == (10,)
 
 
+def test_prune_reaches_compressed_chunks_and_totals(timescale_database: Database) -> None:
+    _fill(timescale_database)
+    with timescale_database.connect() as connection:
+        connection.execute("INSERT INTO broadcast_total VALUES (1, 5, 0, 0, 1, now(), now())")
+        connection.execute("ALTER TABLE event SET (timescaledb.compress, timescaledb.compress_segmentby = 'broadcast_id')")
+        connection.execute("SELECT compress_chunk(c) FROM show_chunks('event') AS c")
+    assert prune_before(timescale_database, date(2026, 1, 7), really=True) == (1, 5)
+    with timescale_database.connect() as connection:
+        assert connection.execute("SELECT count(*) FROM event").fetchone() == (10,)
+        assert connection.execute("SELECT count(*) FROM broadcast_total").fetchone() == (0,)
+        assert connection.execute("SELECT count(*) FROM broadcast").fetchone() == (2,)
+
+
 def test_status_counts_and_keeps_the_password_to_itself(plain_database: Database) -> None:
     _fill(plain_database)
-    told = dict(describe(plain_database))
-    assert (told["edition"], told["broadcasts"], told["open broadcasts"], told["events"]) == (
-        "postgresql",
-        "3",
-        "1",
-        "15",
-    )
+    told = read_status(plain_database)
+    assert (told["edition"], told["broadcasts"], told["open_broadcasts"], told["events"]) == ("postgresql", 3, 1, 15)
+    assert told["events_exact"]
     assert told["place"].endswith(plain_database.parameters["dbname"])
+    assert {row["relation"]: row["keep_days"] for row in told["retention"]} == {"event": 180, "chat_1s": 400}
     secret = Database({**plain_database.parameters, "password": "s3cret"}, plain_database.edition)
-    assert "s3cret" not in " ".join(" ".join(pair) for pair in describe(secret))
+    assert "s3cret" not in str(read_status(secret)) + "".join(status_lines(read_status(secret)))
+
+
+def test_status_of_a_large_table_does_not_count(plain_database: Database) -> None:
+    with plain_database.connect() as connection:
+        one = add_broadcast(connection)
+        connection.execute(
+            "INSERT INTO event (ts, broadcast_id, kind, event_key, content, source) "
+            "SELECT now(), %s, 'chat', g, repeat('x', 2000), 'live' FROM generate_series(1, 12000) AS g",
+            (one,),
+        )
+        connection.execute("ANALYZE event")
+    told = read_status(plain_database)
+    assert not told["events_exact"]
+    assert 11_000 < told["events"] < 13_000
+    assert any("about 1" in line for line in status_lines(told))
 
 
 def test_status_of_an_empty_database(plain_database: Database) -> None:
-    told = dict(describe(plain_database))
-    assert (told["events"], told["newest event"], told["collector heartbeat"]) == ("0", "-", "-")
+    told = read_status(plain_database)
+    assert (told["events"], told["newest_event"], told["collectors"]) == (0, None, [])
+    assert any(line.startswith("collector ") and "none was here" in line for line in status_lines(told))
+
+
+def test_status_of_chunks_compression_and_jobs(timescale_database: Database) -> None:
+    _fill(timescale_database)
+    with timescale_database.connect() as connection:
+        connection.execute("ALTER TABLE event SET (timescaledb.compress, timescaledb.compress_segmentby = 'broadcast_id')")
+        connection.execute("SELECT compress_chunk(c) FROM show_chunks('event') AS c LIMIT 1")
+    told = read_status(timescale_database)
+    (chunks,) = (row for row in told["chunks"] if row["relation"] == "event")
+    assert (chunks["chunks"], chunks["compressed"]) == (3, 1)
+    (compression,) = told["compression"]
+    assert compression["bytes_per_row"] > 0
+    assert {"chat_1s", "chat_60s", "chat_300s"} <= {row["relation"] for row in told["jobs"]}
+    assert {"event", "chat_60s"} <= {row["relation"] for row in told["sizes"]}
+    lines = list(status_lines(told))
+    assert any(line.startswith("chunks of event") and "3, 1 compressed" in line for line in lines)
+
+
+def test_a_job_that_failed_or_is_late_says_so() -> None:
+    job: dict[str, Any] = {
+        "job_id": 1000,
+        "job": "refresh",
+        "relation": "chat_1s",
+        "every_sec": 60.0,
+        "scheduled": True,
+        "last_run_at": None,
+        "last_run_status": None,
+        "last_run_sec": None,
+        "failures": 0,
+        "last_error": None,
+        "late_sec": None,
+    }
+    (well,) = (" ".join(_job(job, OPENED)),)
+    assert well.endswith("last run never")
+    assert "LATE by 0:05:00" in " ".join(_job(job | {"late_sec": 300.0}, OPENED))
+    assert "2 failures, the last: no room" in " ".join(_job(job | {"failures": 2, "last_error": "no room"}, OPENED))
+    assert "SWITCHED OFF" in " ".join(_job(job | {"scheduled": False}, OPENED))

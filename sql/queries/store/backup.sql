@@ -38,7 +38,7 @@ SELECT
             WHERE relation = 'event' AND keep_days > 0
         ),
         (
-            SELECT max(d.day) + INTERVAL '1 day'
+            SELECT max(d.day) + interval '1 day'
             FROM (
                 SELECT DISTINCT date_trunc('day', bucket, 'UTC') AS day
                 FROM chat_300s

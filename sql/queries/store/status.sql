@@ -27,7 +27,7 @@ SELECT
         ) AS b
         CROSS JOIN LATERAL (
             SELECT e.ts FROM event AS e
-            WHERE e.broadcast_id = b.broadcast_id AND e.ts > now() - INTERVAL '1 day'
+            WHERE e.broadcast_id = b.broadcast_id AND e.ts > now() - interval '1 day'
             ORDER BY e.ts DESC
             LIMIT 1
         ) AS newest
@@ -166,7 +166,7 @@ LEFT JOIN LATERAL (
     WHERE r.job_id = j.job_id
     ORDER BY r.finish_time DESC
     LIMIT 1
-) AS e ON true
+) AS e ON TRUE
 ORDER BY j.job_id;
 
 -- name: status_of_vacuum
