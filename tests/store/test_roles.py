@@ -86,7 +86,7 @@ def test_the_reader_reads_and_nothing_else_whatever_it_sets(database: Database) 
         add_event(connection, add_broadcast(connection), OPENED)
     with _as(database, READER) as connection:
         for relation in ("event", "chat_1s", "chat_60s", "chat_300s", "chat_rate", "broadcast_overview"):
-            assert connection.execute(f"SELECT count(*) FROM {relation}".encode()).fetchone() == (1,)
+            assert len(connection.execute(f"TABLE {relation}".encode()).fetchall()) == 1
         connection.execute("SET default_transaction_read_only = off")
         _refused(
             connection,
@@ -104,7 +104,9 @@ def test_the_reader_is_limited(plain_database: Database) -> None:
     _drop_roles(plain_database)
     _made(plain_database)
     with plain_database.connect() as connection:
-        row = connection.execute("SELECT rolconnlimit, rolconfig FROM pg_roles WHERE rolname = %s", (READER,)).fetchone()
+        row = connection.execute(
+            "SELECT rolconnlimit, rolconfig FROM pg_roles WHERE rolname = %s", (READER,)
+        ).fetchone()
     reader = Database({**plain_database.parameters, "user": READER}, plain_database.edition)
     with reader.connect() as connection:
         shown = [connection.execute(f"SHOW {name}".encode()).fetchone() for name in ("statement_timeout",)]
@@ -153,7 +155,7 @@ def test_a_password_is_changed_and_never_sent_in_clear(database: Database) -> No
     assert stored().startswith("SCRAM-SHA-256$")
     assert stored() != first
     assert any(b"ALTER ROLE" in statement for statement in sent)
-    assert not any("an'other".encode() in statement or b"other ;" in statement for statement in sent)
+    assert not any(b"an'other" in statement or b"other ;" in statement for statement in sent)
 
 
 def test_an_owner_without_createrole_is_told_what_to_do(plain_database: Database) -> None:
