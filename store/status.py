@@ -17,7 +17,7 @@ Rows = list[dict[str, Any]]
 def read_status(database: Database) -> dict[str, Any]:
     """What there is to know, as plain values: times are datetimes, sizes bytes, durations seconds.
 
-    Any role may ask; only the owner sees what a job's last error was. Never the password.
+    Any role may ask; what a job's last error was is told as far as the role may see it. Never the password.
     """
     timescale = database.edition == "timescaledb"
     with database.connect(autocommit=True) as connection:

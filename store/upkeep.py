@@ -9,17 +9,17 @@ from store.migrate import licence
 
 _APACHE = " (TimescaleDB is here under the Apache licence, without continuous aggregates: used as plain PostgreSQL)"
 
-# With rows of a broadcast, those that others refer to last.
-_OF_BROADCAST = (
-    "event",
-    "rejected_item",
-    "viewer_sample",
-    "broadcast_change",
-    "connection",
-    "gap",
-    "peak",
-    "broadcast_total",
-    "broadcast",
+# The rows of a broadcast, those that others refer to last.
+_FORGET = (
+    "forget_event",
+    "forget_rejected_item",
+    "forget_viewer_sample",
+    "forget_broadcast_change",
+    "forget_connection",
+    "forget_gap",
+    "forget_peak",
+    "forget_broadcast_total",
+    "forget_broadcast",
 )
 
 
@@ -45,8 +45,8 @@ def prune_before(database: Database, day: date, *, really: bool) -> tuple[int, i
                 events += next(connection.execute(sql.query("count_events_of"), one))[0]
                 continue
             connection.execute(sql.query("unpack_freely"))
-            for table in _OF_BROADCAST:
-                forgotten = connection.execute(sql.query(f"forget_{table}"), one).rowcount
-                events += forgotten if table == "event" else 0
+            for name in _FORGET:
+                forgotten = connection.execute(sql.query(name), one).rowcount
+                events += forgotten if name == "forget_event" else 0
             connection.commit()
     return len(broadcasts), events
