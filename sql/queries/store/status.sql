@@ -137,7 +137,7 @@ GROUP BY coalesce(a.view_name, h.table_name)
 ORDER BY after_bytes DESC;
 
 -- name: status_of_jobs
--- TimescaleDB's jobs; one is late when it should have begun longer ago than its interval. Errors: as far as one may see.
+-- TimescaleDB's jobs; late is one that should have begun longer ago than its interval. Errors: as far as one may see.
 SELECT
     j.job_id,
     replace(j.proc_name::text, 'policy_', '') AS job,
