@@ -134,15 +134,16 @@ def test_a_transfer_that_broke_off_goes_on(sync: Sync) -> None:
     folder = sync.folder(_FINISHED, "report.json")
     (folder / "events.jsonl").write_bytes(os.urandom(3_000_000))
     sync.fake("nokchart", "exit 1")
-    whole = (sync.fakes / "ssh").read_text()
-    (sync.fakes / "ssh").write_text(whole.replace("exec sh", "sh").rstrip() + " | head -c 1000000\n")
+    # Killed after two seconds; its other half needs a moment to put aside what has arrived.
+    sync.fake("rsync", f'timeout 2 {shutil.which("rsync")} --bwlimit=500 "$@"\nsleep 1\nexit 20')
     done = sync()
     assert done.returncode == 1
     assert "the next run goes on" in done.stderr
+    assert sync.calls("rsync") != []
     assert sync.calls("nokchart") == []  # of half a folder nothing is made
     (half,) = sync.here.rglob(".rsync-partial/events.jsonl")
     assert 0 < half.stat().st_size < 3_000_000
-    (sync.fakes / "ssh").write_text(whole)
+    (sync.fakes / "rsync").unlink()
     assert sync().returncode == 0
     assert (sync.here / _FINISHED / "events.jsonl").read_bytes() == (folder / "events.jsonl").read_bytes()
     assert list(sync.here.rglob(".rsync-partial")) == []
