@@ -13,8 +13,8 @@ RUN python3 -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb")
     && /opt/nokchart/bin/pip install --no-cache-dir --no-compile --disable-pip-version-check \
         --constraint constraints.txt --requirement requirements.txt
 COPY . .
-# Then out goes what no container runs: the embedded server (pg_dump, pg_restore and psql stay), the libraries' own tests,
-# and pip. What is left is compiled here, once, because nobody may write there later.
+# Then out goes what no container runs: the embedded server, the libraries' own tests, and pip. What is left is compiled
+# here, once, because nobody may write there later.
 RUN /opt/nokchart/bin/pip install --no-cache-dir --no-compile --disable-pip-version-check --no-deps . \
     && sh deploy/trim-image.sh /opt/nokchart \
     && /opt/nokchart/bin/python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/nokchart/lib

