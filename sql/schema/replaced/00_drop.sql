@@ -3,6 +3,10 @@
 
 DROP VIEW IF EXISTS chat_rate, broadcast_overview;
 
+DROP FUNCTION IF EXISTS count_broadcast;
+
+DROP FUNCTION IF EXISTS kept_since;
+
 DROP FUNCTION IF EXISTS surge_peaks;
 
 DROP FUNCTION IF EXISTS volume_peaks;
