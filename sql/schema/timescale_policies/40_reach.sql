@@ -34,8 +34,7 @@ SELECT
     )
 FROM timescaledb_information.jobs AS j
 INNER JOIN timescaledb_information.continuous_aggregates AS a
-    ON
-        j.hypertable_schema = a.materialization_hypertable_schema
-        AND j.hypertable_name = a.materialization_hypertable_name
+    -- the aggregate has two names, and earlier versions gave the other one here
+    ON j.hypertable_name IN (a.view_name, a.materialization_hypertable_name)
 INNER JOIN window_of AS w ON a.view_name = w.name
 WHERE j.proc_name = 'policy_refresh_continuous_aggregate';
