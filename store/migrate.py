@@ -20,7 +20,7 @@ _LICENCE = "SELECT current_setting('timescaledb.license', true)"
 _LOCK = 6_055_001
 
 _VIEWS: dict[Edition, tuple[str, ...]] = {
-    "timescaledb": ("replaced", "views", "timescale_policies"),
+    "timescaledb": ("replaced", "views", "timescale_views", "timescale_policies"),
     "postgresql": ("replaced", "plain", "views"),
 }
 

@@ -1,5 +1,5 @@
--- Days that are over are packed by columns: a third of the size, and read by broadcast. The columns of the unique key are
--- the segment and the order, so that a late row finds the one batch that might hold it already.
+-- Days that are over are packed by columns: a fraction of the size, and read by broadcast. Segment and order are the
+-- columns of the unique key, so that a late row finds the one batch that might hold it already.
 -- (The old option names: those of the columnstore came with TimescaleDB 2.18.)
 
 ALTER TABLE event SET (

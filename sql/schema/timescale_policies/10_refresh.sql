@@ -4,13 +4,13 @@
 SELECT
     add_continuous_aggregate_policy(
         v.name::regclass,
-        start_offset => INTERVAL '2 days',
+        start_offset => interval '2 days',
         end_offset => v.every,
         schedule_interval => v.every
     )
 FROM (
     VALUES
-    ('chat_1s', INTERVAL '1 minute'),
-    ('chat_60s', INTERVAL '5 minutes'),
-    ('chat_300s', INTERVAL '15 minutes')
+    ('chat_1s', interval '1 minute'),
+    ('chat_60s', interval '5 minutes'),
+    ('chat_300s', interval '15 minutes')
 ) AS v (name, every);

@@ -6,15 +6,15 @@ SELECT
     add_compression_policy(
         v.name::regclass,
         compress_after => v.after,
-        schedule_interval => INTERVAL '1 day',
-        initial_start => (current_date + TIME '09:30') AT TIME ZONE 'Asia/Seoul',
+        schedule_interval => interval '1 day',
+        initial_start => (current_date + time '09:30') AT TIME ZONE 'Asia/Seoul',
         timezone => 'Asia/Seoul'
     )
 FROM (
     VALUES
-    ('event', INTERVAL '1 day'),
-    ('viewer_sample', INTERVAL '1 day'),
-    ('chat_1s', INTERVAL '3 days')
+    ('event', interval '1 day'),
+    ('viewer_sample', interval '1 day'),
+    ('chat_1s', interval '3 days')
 ) AS v (name, after);
 
 -- A message that comes late, or whose hiding is known late, unpacks what it belongs to, as forgetting a broadcast does.

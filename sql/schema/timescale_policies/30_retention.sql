@@ -4,8 +4,8 @@ SELECT
     add_retention_policy(
         r.relation::regclass,
         drop_after => make_interval(days => r.keep_days),
-        schedule_interval => INTERVAL '1 day',
-        initial_start => (current_date + TIME '10:30') AT TIME ZONE 'Asia/Seoul',
+        schedule_interval => interval '1 day',
+        initial_start => (current_date + time '10:30') AT TIME ZONE 'Asia/Seoul',
         timezone => 'Asia/Seoul'
     )
 FROM retention AS r

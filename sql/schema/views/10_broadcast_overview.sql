@@ -39,11 +39,11 @@ SELECT
     b.category,
     b.opened_at,
     b.closed_at,
-    t.chats,
-    t.donations,
-    t.donation_amount,
-    t.chatters,
-    t.last_event_at,
+    coalesce(f.chats, w.chats) AS chats,
+    coalesce(f.donations, w.donations) AS donations,
+    coalesce(f.donation_amount, w.donation_amount) AS donation_amount,
+    coalesce(f.chatters, w.chatters) AS chatters,
+    coalesce(f.last_event_at, w.last_event_at) AS last_event_at,
     coalesce(n.connections, 0) AS connections,
     greatest(coalesce(n.connections, 0) - 1, 0) AS reconnects,
     coalesce(
@@ -53,8 +53,9 @@ SELECT
         ),
         0
     ) AS missing_sec,
-    extract(EPOCH FROM coalesce(b.closed_at, t.last_event_at, b.opened_at) - b.opened_at)::double precision
-        AS duration_sec
+    extract(
+        EPOCH FROM coalesce(b.closed_at, f.last_event_at, w.last_event_at, b.opened_at) - b.opened_at
+    )::double precision AS duration_sec
 FROM broadcast AS b
 INNER JOIN channel AS c ON b.channel_id = c.channel_id
 -- what was counted with its files, unless it has changed since, and whatever changed once its messages may be gone
@@ -63,14 +64,6 @@ LEFT JOIN broadcast_total AS f
         b.broadcast_id = f.broadcast_id AND b.closed_at IS NOT null
         AND (f.counted_at >= b.updated_at OR b.opened_at < kept_since())
 LEFT JOIN LATERAL count_broadcast(CASE WHEN f.broadcast_id IS null THEN b.broadcast_id END) AS w ON true
-CROSS JOIN LATERAL (
-    SELECT
-        coalesce(f.chats, w.chats) AS chats,
-        coalesce(f.donations, w.donations) AS donations,
-        coalesce(f.donation_amount, w.donation_amount) AS donation_amount,
-        coalesce(f.chatters, w.chatters) AS chatters,
-        coalesce(f.last_event_at, w.last_event_at) AS last_event_at
-) AS t
 LEFT JOIN LATERAL (
     SELECT count(*) AS connections
     FROM connection AS k
@@ -81,7 +74,10 @@ LEFT JOIN LATERAL (
     SELECT
         range_agg(
             tstzrange(p.from_ts, p.to_ts)
-            * tstzrange(b.opened_at, greatest(b.opened_at, coalesce(b.closed_at, t.last_event_at, p.to_ts, p.from_ts)))
+            * tstzrange(
+                b.opened_at,
+                greatest(b.opened_at, coalesce(b.closed_at, f.last_event_at, w.last_event_at, p.to_ts, p.from_ts))
+            )
         ) AS missing
     FROM gap AS p
     WHERE p.broadcast_id = b.broadcast_id AND p.repaired_at IS null
