@@ -16,12 +16,12 @@ BEGIN
             SELECT count(*)
             FROM (
                 SELECT DISTINCT d.user_id
-                FROM event AS d
+                FROM public.event AS d
                 WHERE d.broadcast_id = counted_id AND d.kind = 'chat' AND d.user_id IS NOT NULL
             ) AS chatter
         ),
         max(e.ts)
-    FROM event AS e
+    FROM public.event AS e
     WHERE e.broadcast_id = counted_id;
 END
 $$;
