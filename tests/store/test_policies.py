@@ -55,9 +55,7 @@ def test_the_jobs_there_are(timescale_database: Database) -> None:
         assert config["buckets_per_batch"] == buckets
     assert jobs["retention", "event"]["drop_after"] == "180 days"
     assert jobs["retention", "chat_1s"]["drop_after"] == "400 days"
-    assert describe_retention(timescale_database) == (
-        "messages are kept 180 days, seconds 400 days, minutes for ever"
-    )
+    assert describe_retention(timescale_database) == ("messages are kept 180 days, seconds 400 days, minutes for ever")
     assert _near(_kept_since(timescale_database), _days(timescale_database, 180))
 
 
