@@ -126,7 +126,8 @@ def test_the_limit_on_unpacking_is_lifted(timescale_database: Database) -> None:
     """A broadcast has more rows than TimescaleDB's 100,000."""
     with timescale_database.connect() as connection:
         settings = connection.execute(
-            "SELECT unnest(setconfig) FROM pg_db_role_setting AS s INNER JOIN pg_database AS d ON s.setdatabase = d.oid "
+            "SELECT unnest(setconfig) FROM pg_db_role_setting AS s "
+            "INNER JOIN pg_database AS d ON s.setdatabase = d.oid "
             "WHERE d.datname = current_database() AND s.setrole = 0"
         ).fetchall()
     assert ("timescaledb.max_tuples_decompressed_per_dml_transaction=0",) in settings
