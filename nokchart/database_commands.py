@@ -20,19 +20,22 @@ database_app.command()(backup_commands.restore)
 @database_app.command()
 @one_sentence
 def migrate(config: ConfigFile = None) -> None:
-    """Bring the schema to this version, as every other command does too; and set up the roles that have a password."""
+    """Bring the schema to this version, as every other command does too; set what is kept how long, and the roles."""
     from store.database import open_database
+    from store.retention import describe_retention, set_retention
     from store.roles import set_roles
     from store.upkeep import edition_text
 
     settings = load_config(config)
     with open_database(settings.database_url, settings.data_folder) as database:
+        set_retention(database, settings.keep_events_days, settings.keep_seconds_days)
         roles = set_roles(
             database,
             writer_password=_secret(settings.writer_password),
             reader_password=_secret(settings.reader_password),
         )
         typer.echo(f"ready: {edition_text(database)}{''.join(f', {role}' for role in roles)}")
+        typer.echo(describe_retention(database))
 
 
 @database_app.command()
