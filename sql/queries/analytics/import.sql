@@ -94,5 +94,5 @@ ON CONFLICT DO NOTHING;
 -- name: touch_broadcast
 -- Rows of the broadcast are new: its files are to be made again.
 UPDATE broadcast
-SET updated_at = now()
+SET updated_at = clock_timestamp()
 WHERE broadcast_id = %(broadcast_id)s;
