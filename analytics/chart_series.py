@@ -106,7 +106,9 @@ def chart_series(series: Columns, *, span: float, rolling_sec: int, step: int | 
         coverage=1 - float(lost.sum()) / duration if "in_gap" in series and duration else None,
         busiest=_busiest(chats, step),
         donations=None if donations is None else round(donations.sum()),
-        donation_secs=np.zeros(0) if donations is None else np.unique(secs[donations > 0]) + step / 2,
+        donation_secs=np.zeros(0)
+        if donations is None
+        else (np.unique(secs[donations > 0]) + step / 2).astype(np.float64),
         viewers=int(viewers) or None,
     )
 

@@ -1,6 +1,5 @@
 """Which broadcasts' files are to be made, and making them one after the other, whatever becomes of one of them."""
 
-import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -8,19 +7,16 @@ from datetime import time as clock_time
 from pathlib import Path
 from typing import Any
 
-import psycopg
 from psycopg.rows import dict_row
 
+from analytics.failures import sentence_of
 from analytics.folder import broadcast_folder
 from analytics.job import JobSettings, Made, export_broadcast
 from analytics.parquet import parquet_path
-from store.database import Database, DatabaseUnavailable
-from store.errors import NokchartError, cause_of
+from store.database import Database
+from store.errors import NokchartError
 from store.event import KST
 from store.queries import query
-
-# The server is shut down, does not answer any more, or is out of room: no other broadcast would fare better.
-_AWAY_STATES = ("08", "53", "57P")
 
 
 class NoSuchBroadcast(NokchartError):
@@ -38,7 +34,7 @@ class Choice:
     """Days in Korea on which they opened, both inclusive."""
     only_ended: bool = False
     only_due: bool = False
-    """Those whose files are missing in the output folder, are older than their rows, or were made with other settings."""
+    """Those whose files are not in the output folder, are older than their rows, or were made with other settings."""
 
 
 @dataclass(frozen=True)
@@ -70,12 +66,12 @@ def find_broadcasts(database: Database, choice: Choice, outdir: Path, settings: 
             raise NoSuchBroadcast(f"There is no broadcast {name}: `nokchart stats` lists those there are.")
     if not choice.only_due:
         return rows
-    kept_since = _kept_since(database)
+    since = kept_since(database)
     return [
         row
         for row in rows
         # What is forgotten cannot be made again, and need not be said every night.
-        if _is_kept(row, kept_since) and (row["due"] or not _has_files(row, outdir, settings))
+        if _is_kept(row, since) and (row["due"] or not _has_files(row, outdir, settings))
     ]
 
 
@@ -86,10 +82,10 @@ def export_all(
 
     DatabaseUnavailable where the database is away: that is none of theirs.
     """
-    kept_since = _kept_since(database)
+    since = kept_since(database)
     for row in rows:
         stream_id = row["stream_id"]
-        if not _is_kept(row, kept_since):
+        if not _is_kept(row, since):
             yield Outcome(stream_id, left=f"{stream_id}: its messages are not all kept any more, so its files stay.")
             continue
         try:
@@ -98,22 +94,19 @@ def export_all(
             if choice.only_due and not find_broadcasts(database, alone, outdir, settings):
                 continue
             yield Outcome(stream_id, made=export_broadcast(database, row["broadcast_id"], outdir, settings))
-        except DatabaseUnavailable:
-            raise
         except Exception as error:
-            if _is_away(error):
-                raise
-            yield Outcome(stream_id, failed=_sentence(stream_id, error))
+            yield Outcome(stream_id, failed=sentence_of(stream_id, error))
 
 
-def _kept_since(database: Database) -> datetime | None:
+def kept_since(database: Database) -> datetime | None:
+    """The moment before which messages may be gone; None where all are kept."""
     with database.connect() as connection:
         row = connection.execute(query("kept_since")).fetchone()
     return row[0] if row else None
 
 
-def _is_kept(row: dict[str, Any], kept_since: datetime | None) -> bool:
-    return kept_since is None or row["opened_at"] >= kept_since
+def _is_kept(row: dict[str, Any], since: datetime | None) -> bool:
+    return since is None or row["opened_at"] >= since
 
 
 def _has_files(row: dict[str, Any], outdir: Path, settings: JobSettings) -> bool:
@@ -123,22 +116,6 @@ def _has_files(row: dict[str, Any], outdir: Path, settings: JobSettings) -> bool
     if settings.parquet and row["closed_at"] is not None:
         made.append(parquet_path(outdir, row["opened_at"], row["channel_id"], row["stream_id"]))
     return all(path.is_file() for path in made)
-
-
-def _is_away(error: Exception) -> bool:
-    if isinstance(error, psycopg.InterfaceError):
-        return True
-    return isinstance(error, psycopg.OperationalError) and (
-        error.sqlstate is None or error.sqlstate.startswith(_AWAY_STATES)
-    )
-
-
-def _sentence(stream_id: str, error: Exception) -> str:
-    if isinstance(error, NokchartError):
-        return f"{stream_id}: {error}"
-    # Not what it says, which may quote chat: where it was.
-    call = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{stream_id}: its files were not made ({cause_of(error)}, at {Path(call.filename).name}:{call.lineno})."
 
 
 def _midnight(day: date) -> datetime:

@@ -25,7 +25,6 @@ from analytics.totals import Totals, count_totals, early_chatters, store_total
 from store.database import Database
 from store.queries import query
 
-
 # Raised when files get another shape or other contents: then those of all broadcasts are made again.
 FILES_VERSION = 1
 

@@ -28,7 +28,7 @@ def slot(at: clock_time, now: datetime) -> datetime:
 
 
 class Daily:
-    """Runs a command at the start, each day at `at` in Korea, and `every_sec` after its last end; never twice at once."""
+    """Runs a command at once, each day at `at` in Korea, and `every_sec` after its last end: never two at once."""
 
     def __init__(self, at: clock_time, every_sec: float | None, command: Sequence[str]) -> None:
         self._at = at

@@ -108,25 +108,28 @@ def import_(
     force: Annotated[bool, typer.Option("--force", help="Also what is older than messages are kept.")] = False,
 ) -> None:
     """Store the events of output folders in the database."""
-    from analytics.importing import ImportRefused, find_folders, import_folder
+    from analytics.failures import sentence_of
+    from analytics.importing import find_folders, import_folder
     from store.database import open_database
 
     settings = load_config(config)
     folders = find_folders(folder)
     unsound = failed = False
-    with open_database(settings.database_url, settings.data_folder) as database:
-        with _progress(folders, len(folders), quiet=False) as shown:
-            for one in shown:
-                try:
-                    imported = import_folder(database, one, force=force)
-                except ImportRefused as error:  # of a hundred folders one is bad: the others are still wanted
-                    complain(str(error))
-                    failed = True
-                    continue
-                typer.echo(f"{imported.stream_id}: {imported.new} new of {imported.notes.used} events")
-                for sentence in imported.remarks:
-                    complain(f"{one}: {sentence}")
-                unsound = warn(imported.notes, of=one) or unsound
+    with (
+        open_database(settings.database_url, settings.data_folder) as database,
+        _progress(folders, len(folders), quiet=False) as shown,
+    ):
+        for one in shown:
+            try:
+                imported = import_folder(database, one, force=force)
+            except Exception as error:  # of a hundred folders one is bad: the others are still wanted
+                complain(sentence_of(str(one), error))
+                failed = True
+                continue
+            typer.echo(f"{imported.stream_id}: {imported.new} new of {imported.notes.used} events")
+            if imported.mended_times:
+                complain(f"{one}: {imported.mended_times} wrong t_ms; received_at is used instead.")
+            unsound = warn(imported.notes, of=one) or unsound
     if failed:
         raise typer.Exit(1 if len(folders) > 1 else 2)
     if strict and unsound:

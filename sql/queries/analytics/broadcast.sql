@@ -163,25 +163,27 @@ COPY (
     ORDER BY ts, event_key
 ) TO STDOUT (FORMAT csv, DELIMITER E'\x01', QUOTE E'\x02', ENCODING 'UTF8');
 
--- name: parquet_events
+-- name: copy_parquet_rows
 -- Every event of a broadcast in order of time, for its Parquet file. Times are ms since 1970.
-SELECT
-    %(stream_id)s::text AS stream_id,
-    round(extract(EPOCH FROM ts) * 1000)::bigint AS ts,
-    round(extract(EPOCH FROM ts - %(opened_at)s::timestamptz) * 1000)::bigint AS t_ms,
-    kind,
-    event_key,
-    user_id,
-    nickname,
-    content,
-    amount,
-    hidden,
-    source,
-    round(extract(EPOCH FROM received_at) * 1000)::bigint AS received_at,
-    extra::text AS extra
-FROM event
-WHERE broadcast_id = %(broadcast_id)s
-ORDER BY ts, event_key;
+COPY (
+    SELECT
+        %(stream_id)s::text AS stream_id,
+        round(extract(EPOCH FROM ts) * 1000)::bigint AS ts_ms,
+        round(extract(EPOCH FROM ts - %(opened_at)s::timestamptz) * 1000)::bigint AS t_ms,
+        kind,
+        event_key,
+        user_id,
+        nickname,
+        content,
+        amount,
+        hidden,
+        source,
+        round(extract(EPOCH FROM received_at) * 1000)::bigint AS received_ms,
+        extra::text AS extra
+    FROM event
+    WHERE broadcast_id = %(broadcast_id)s
+    ORDER BY ts, event_key
+) TO STDOUT (FORMAT csv, ENCODING 'UTF8');
 
 -- name: sample_chats
 -- A few chats of each segment: those written most often in its busiest minute, so that one glance tells what happened.
