@@ -17,7 +17,7 @@ from analytics.parquet import parquet_path, write_parquet
 from analytics.peaks import Peaks, PeakSettings, find_peaks, peaks_content, store_peaks
 from analytics.report import collection_report, made_report, parameters
 from analytics.series import Span, fill_series, read_columns, write_series
-from analytics.session import Connection, analysis_session
+from analytics.session import AloneSession, Connection, analysis_session
 from analytics.source import load_source
 from analytics.subject import Subject
 from analytics.topics import find_topics
@@ -69,35 +69,34 @@ def export_broadcast(database: Database, broadcast_id: int, outdir: Path, settin
     Everything is of one moment, even while the broadcast is still being collected. OutputError where a file cannot be
     written; what was there before stays.
     """
-    with analysis_session(database, alone_with=broadcast_id) as connection:
-        # By the database's clock, like the time of the row's last change.
-        now = connection.execute("SELECT now() AS begun_at").fetchone()
-        row = connection.execute(query("one_broadcast"), {"broadcast_id": broadcast_id}).fetchone()
-        if now is None or row is None:
-            raise LookupError(f"broadcast {broadcast_id} was forgotten meanwhile")
-        subject = Subject.from_row(row)
-        folder = broadcast_folder(outdir, subject.opened_at, subject.streamer, subject.stream_id)
-        sweep(folder)
-        events = folder / "events.jsonl"
-        write_events(connection, events, broadcast_id, subject.stream_id, subject.opened_at)
-        if settings.parquet and subject.closed_at is not None:
-            path = parquet_path(outdir, subject.opened_at, row["channel_id"], subject.stream_id)
-            write_parquet(connection, path, broadcast_id, subject.stream_id, subject.opened_at)
-        span = subject.span(connection)
-        made = _make_files(connection, subject, span, folder, settings, [events], "openDate", None)
-        early = early_chatters(connection, broadcast_id, subject.opened_at)
-        # In a transaction of its own, for a collector that changed the row meanwhile must not undo the whole analysis;
-        # but while nobody else can have made newer files.
-        with database.connect() as marking:
-            of_export = {
-                "broadcast_id": broadcast_id,
-                "updated_at": row["updated_at"],
-                "begun_at": now["begun_at"],
-                "exported_with": settings.up_to_date[0],
-            }
-            marking.execute(query("mark_exported"), of_export)
-            store_total(marking, broadcast_id, made.totals, early, now["begun_at"])
-            store_peaks(marking, broadcast_id, made.peaks)
+    with AloneSession(database, broadcast_id) as session:
+        with session.analysis() as connection:
+            # By the database's clock, like the time of the row's last change.
+            now = connection.execute("SELECT now() AS begun_at").fetchone()
+            row = connection.execute(query("one_broadcast"), {"broadcast_id": broadcast_id}).fetchone()
+            if now is None or row is None:
+                raise LookupError(f"broadcast {broadcast_id} was forgotten meanwhile")
+            subject = Subject.from_row(row)
+            folder = broadcast_folder(outdir, subject.opened_at, subject.streamer, subject.stream_id)
+            sweep(folder)
+            events = folder / "events.jsonl"
+            write_events(connection, events, broadcast_id, subject.stream_id, subject.opened_at)
+            if settings.parquet and subject.closed_at is not None:
+                path = parquet_path(outdir, subject.opened_at, row["channel_id"], subject.stream_id)
+                write_parquet(connection, path, broadcast_id, subject.stream_id, subject.opened_at)
+            span = subject.span(connection)
+            made = _make_files(connection, subject, span, folder, settings, [events], "openDate", None)
+            early = early_chatters(connection, broadcast_id, subject.opened_at)
+        of_export = {
+            "broadcast_id": broadcast_id,
+            "updated_at": row["updated_at"],
+            "begun_at": now["begun_at"],
+            "exported_with": settings.up_to_date[0],
+        }
+        with session.result() as connection:
+            connection.execute(query("mark_exported"), of_export)
+            store_total(connection, broadcast_id, made.totals, early, now["begun_at"])
+            store_peaks(connection, broadcast_id, made.peaks)
     return made
 
 
