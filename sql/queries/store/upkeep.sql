@@ -53,6 +53,11 @@ forgotten_viewer_sample AS (
     WHERE broadcast_id IN (SELECT broadcast_id FROM old)
 ),
 
+forgotten_broadcast_total AS (
+    DELETE FROM broadcast_total
+    WHERE broadcast_id IN (SELECT broadcast_id FROM old)
+),
+
 forgotten_broadcast_change AS (
     DELETE FROM broadcast_change
     WHERE broadcast_id IN (SELECT broadcast_id FROM old)
