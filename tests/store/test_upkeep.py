@@ -25,6 +25,7 @@ def _fill(database: Database) -> None:
                 "INSERT INTO connection VALUES (gen_random_uuid(), %s, now())",
                 "INSERT INTO gap VALUES (gen_random_uuid(), %s, now(), now(), 'x')",
                 "INSERT INTO peak VALUES (%s, 'volume', 1, 0, 1, 0, 1, 1, false, '{}')",
+                "INSERT INTO broadcast_total VALUES (%s, 5, 0, 0, 1, now(), now())",
                 "INSERT INTO rejected_item (broadcast_id, received_at, source, reason, raw) "
                 "VALUES (%s, now(), 'live', 'x', 'y')",
             ):
@@ -39,7 +40,7 @@ def test_prune_forgets_whole_broadcasts_and_only_when_told(plain_database: Datab
         assert table_counts(connection) == before
         assert prune_before(plain_database, date(2026, 1, 7), really=True) == (1, 5)
         per_broadcast = {"event": 5, "channel": 0, "installation": 0, "alembic_version": 0}
-        per_broadcast |= {"collector_status": 0, "channel_lease": 0}
+        per_broadcast |= {"collector_status": 0, "channel_lease": 0, "retention": 0}
         assert table_counts(connection) == {name: rows - per_broadcast.get(name, 1) for name, rows in before.items()}
         # What is on air is never old.
         assert prune_before(plain_database, date(2030, 1, 1), really=True) == (1, 5)
