@@ -1,4 +1,4 @@
-"""What comes after the end of a broadcast makes its files due again; what comes during it, or a second time, does not."""
+"""What comes after the end of a broadcast makes its files due again; what comes before or twice does not."""
 
 from __future__ import annotations
 

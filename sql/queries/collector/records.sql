@@ -25,7 +25,8 @@ WITH new AS (
             $7::TEXT[], $8::INTEGER[], $9::BOOLEAN[], $10::TEXT[], $11::BIGINT[], $12::TEXT[]
         )
             AS e (
-                stream_id, ts_ms, kind, event_key, user_id, nickname, content, amount, hidden, source, received_ms, extra
+                stream_id, ts_ms, kind, event_key, user_id, nickname,
+                content, amount, hidden, source, received_ms, extra
             )
     -- Left: rows of a broadcast that is not there must be refused, not vanish.
     LEFT JOIN broadcast AS b ON e.stream_id = b.stream_id
@@ -315,7 +316,10 @@ UPDATE broadcast
 SET updated_at = clock_timestamp()
 WHERE
     closed_at IS NOT NULL
-    AND broadcast_id IN (SELECT filled.broadcast_id FROM filled UNION ALL SELECT ended.broadcast_id FROM ended);
+    AND (
+        broadcast_id IN (SELECT filled.broadcast_id FROM filled)
+        OR broadcast_id IN (SELECT ended.broadcast_id FROM ended)
+    );
 
 -- name: insert_gap
 -- Chat that was delivered and could be kept nowhere. After the end of the broadcast, its files are due again.
