@@ -64,6 +64,7 @@ class Config(BaseModel):
     # Output
     outdir: Path = Path("output")
     language: Literal["ko", "en"] = "ko"
+    export_at_end: bool = True
 
     # Database
     database_url: str | None = None

@@ -8,8 +8,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from analytics.job import JobSettings
-from analytics.nightly import export_all, find_broadcasts
+from analytics.job import JobSettings, export_broadcast
 from store.database import Database
 from tests.analytics.sample import add_broadcast, add_event, files_of
 from tests.store.packed import packed_days, run_jobs
@@ -96,6 +95,6 @@ def test_every_row_of_the_three_relations_is_the_same(
     monkeypatch.setattr("analytics.chart.draw_chart", lambda *_, **__: [])
     folders = []
     for database, name in ((plain_database, "plain"), (timescale_database, "timescale")):
-        (made,) = export_all(database, find_broadcasts(database, broadcast=str(ids[0])), tmp_path / name, JobSettings())
+        made = export_broadcast(database, ids[0], tmp_path / name, JobSettings())
         folders.append(files_of(made.folder))
     assert folders[0] == folders[1]

@@ -27,6 +27,7 @@ def _fill(database: Database) -> None:
                 "INSERT INTO connection VALUES (gen_random_uuid(), %s, now())",
                 "INSERT INTO gap VALUES (gen_random_uuid(), %s, now(), now(), 'x')",
                 "INSERT INTO peak VALUES (%s, 'volume', 1, 0, 1, 0, 1, 1, false, '{}')",
+                "INSERT INTO broadcast_total VALUES (%s, 5, 0, 0, 1, now(), now())",
                 "INSERT INTO rejected_item (broadcast_id, received_at, source, reason, raw) "
                 "VALUES (%s, now(), 'live', 'x', 'y')",
                 "INSERT INTO broadcast_total VALUES (%s, 5, 0, 0, 1, now(), now())",
