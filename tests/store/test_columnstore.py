@@ -91,6 +91,29 @@ async def test_late_rows_reach_seconds_that_are_packed(timescale_database: Datab
     )
 
 
+async def test_only_the_day_of_a_message_is_unpacked_to_hide_it(timescale_database: Database) -> None:
+    add_days(timescale_database, 5, 9, 20)
+    for day in (5, 9, 20):
+        await collect(timescale_database, day, chats(day, range(50)))
+    run_jobs(timescale_database, "columnstore")
+    hidden = chats(9, range(10, 20))
+    assert hidden[0].user_id is not None
+    blind = Blind(hidden[0].user_id, hidden[0].ts_ms, True)
+    stream = stream_id(CHANNEL, days_ago(9))
+    # the newest first, as the recent chat may have them
+    state = [event._replace(hidden=True) for event in reversed(hidden)]
+    await collect(timescale_database, 9, [], hide(stream, blind), settle(stream, state))
+    with timescale_database.connect() as connection:
+        partly = connection.execute(
+            "SELECT range_start FROM timescaledb_information.chunks AS c "
+            "INNER JOIN _timescaledb_catalog.chunk AS k ON k.table_name = c.chunk_name "
+            "WHERE c.hypertable_name = 'event' AND k.status & 8 <> 0"
+        ).fetchall()
+        changed = connection.execute("SELECT count(*) FROM event WHERE hidden").fetchone()
+    assert changed == (10,)
+    assert [start.astimezone(UTC).date() for (start,) in partly] == [days_ago(9).date()]
+
+
 async def test_hidden_messages_of_packed_days(timescale_database: Database) -> None:
     number = add_days(timescale_database, 5)[5]
     events = chats(5, range(500))

@@ -46,15 +46,6 @@ FROM broadcast AS b
 INNER JOIN channel AS c ON b.channel_id = c.channel_id
 WHERE b.broadcast_id = %(broadcast_id)s;
 
--- name: kept_since
--- The moment before which messages may be gone; NULL where all are kept.
-SELECT
-    CASE
-        WHEN i.edition = 'timescaledb' AND r.keep_days > 0 THEN now() - make_interval(days => r.keep_days)
-    END AS kept_since
-FROM installation AS i
-LEFT JOIN retention AS r ON r.relation = 'event';
-
 -- name: lock_export
 -- Of two exports of a broadcast at once, one waits: a folder never has files of both. Ends with the session.
 SELECT pg_advisory_lock(6055002, %(broadcast_id)s);
