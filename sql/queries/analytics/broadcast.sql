@@ -15,14 +15,14 @@ SELECT
     b.exported_at IS NULL
     OR b.exported_at < b.updated_at
     OR b.exported_with IS NULL
-    OR b.exported_with <> all(%(up_to_date)s::text []) AS due
+    OR b.exported_with <> all(%(up_to_date)s::text[]) AS due
 FROM broadcast AS b
 INNER JOIN channel AS c ON b.channel_id = c.channel_id
 WHERE
     (
-        %(broadcasts)s::text [] IS NULL
-        OR b.stream_id = any(%(broadcasts)s::text [])
-        OR b.broadcast_id::text = any(%(broadcasts)s::text [])
+        %(broadcasts)s::text[] IS NULL
+        OR b.stream_id = any(%(broadcasts)s::text[])
+        OR b.broadcast_id::text = any(%(broadcasts)s::text[])
     )
     AND (%(since)s::timestamptz IS NULL OR b.opened_at >= %(since)s)
     AND (%(until)s::timestamptz IS NULL OR b.opened_at < %(until)s)
