@@ -215,7 +215,7 @@ def test_from_the_database_to_files_and_back(run: Run, database: Database, tmp_p
         "2 broadcasts with 101 events would be forgotten; repeat with --yes\n"
     )
     assert run("db", "prune", "--before", "2026-01-07", "--yes").stdout == "2 broadcasts with 101 events forgotten\n"
-    assert run("db", "migrate").stdout == "ready: postgresql\n"
+    assert run("db", "migrate").stdout == "ready: postgresql\neverything is kept until `nokchart db prune`\n"
 
 
 def test_one_failure_is_said_and_is_the_exit_code(

@@ -27,7 +27,6 @@ def _fill(database: Database) -> None:
                 "INSERT INTO connection VALUES (gen_random_uuid(), %s, now())",
                 "INSERT INTO gap VALUES (gen_random_uuid(), %s, now(), now(), 'x')",
                 "INSERT INTO peak VALUES (%s, 'volume', 1, 0, 1, 0, 1, 1, false, '{}')",
-                "INSERT INTO broadcast_total VALUES (%s, 5, 0, 0, 1, now(), now())",
                 "INSERT INTO rejected_item (broadcast_id, received_at, source, reason, raw) "
                 "VALUES (%s, now(), 'live', 'x', 'y')",
                 "INSERT INTO broadcast_total VALUES (%s, 5, 0, 0, 1, now(), now())",
@@ -61,9 +60,6 @@ def test_prune_on_timescaledb(timescale_database: Database) -> None:
 def test_prune_reaches_compressed_chunks_and_totals(timescale_database: Database) -> None:
     _fill(timescale_database)
     with timescale_database.connect() as connection:
-        connection.execute(
-            "ALTER TABLE event SET (timescaledb.compress, timescaledb.compress_segmentby = 'broadcast_id')"
-        )
         connection.execute("SELECT compress_chunk(c) FROM show_chunks('event') AS c")
     assert prune_before(timescale_database, date(2026, 1, 7), really=True) == (1, 5)
     with timescale_database.connect() as connection:
@@ -107,9 +103,6 @@ def test_status_of_an_empty_database(plain_database: Database) -> None:
 def test_status_of_chunks_compression_and_jobs(timescale_database: Database) -> None:
     _fill(timescale_database)
     with timescale_database.connect() as connection:
-        connection.execute(
-            "ALTER TABLE event SET (timescaledb.compress, timescaledb.compress_segmentby = 'broadcast_id')"
-        )
         connection.execute("SELECT compress_chunk(c) FROM show_chunks('event') AS c LIMIT 1")
     told = read_status(timescale_database)
     (chunks,) = (row for row in told["chunks"] if row["relation"] == "event")
