@@ -180,6 +180,7 @@ class LiveReader:
                 ("default_transaction_read_only", "on"),
                 ("statement_timeout", "10s"),
                 ("jit", "off"),
+                ("TimeZone", "UTC"),
                 ("application_name", "nokchart live"),
             ):
                 connection.execute("SELECT set_config(%s, %s, false)", (name, value))

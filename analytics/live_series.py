@@ -106,7 +106,7 @@ class LiveSeries:
                 for index in range(begin - self.first_sec, begin - self.first_sec + SPARK_STEP_SEC)
                 if 0 <= index < len(chats) and not in_gap[index]
             ]
-            steps.append(sum(seen) / len(seen) if len(seen) * 2 > SPARK_STEP_SEC else None)
+            steps.append(round(sum(seen) / len(seen), 2) if len(seen) * 2 > SPARK_STEP_SEC else None)
         return steps
 
     def chats_per_sec(self) -> float | None:

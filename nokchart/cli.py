@@ -8,6 +8,7 @@ import typer
 from nokchart.config import load_channels, load_config
 from nokchart.console import complain, one_sentence, tell, warn
 from nokchart.database_commands import database_app
+from nokchart.live_command import live
 from nokchart.options import ConfigFile, LanguageOption, OutDir, Strict, clock_of, day_of, job_settings
 from store.errors import NokchartError
 
@@ -18,6 +19,7 @@ app = typer.Typer(
     help="Keeps every chat of Chzzk broadcasts and finds the moments when the chat erupts.",
 )
 app.add_typer(database_app, name="db")
+app.command()(live)
 
 
 @app.command()
