@@ -6,7 +6,7 @@ as a rule, and keeps the last hour of each broadcast itself: a look costs the sa
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -15,7 +15,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from analytics.harmless import one_line
-from analytics.live_series import SLOT_SEC, LiveSeries
+from analytics.live_series import SETTLE_SEC, SLOT_SEC, LiveSeries
 from analytics.peaks import PeakSettings
 from store.database import Database
 from store.queries import query
@@ -31,6 +31,9 @@ _REREAD_SEC: Final = 300
 _LATE_SEC: Final = 60
 
 _WORDS: Final = 4
+
+# A network that swallows everything is noticed within a minute.
+_PATIENCE: Final = {"keepalives_idle": 20, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 30_000}
 
 Connection = psycopg.Connection[dict[str, Any]]
 
@@ -90,6 +93,14 @@ class LiveChannel:
     def peak(self) -> LivePeak | None:
         """The newest peak that is still news."""
         return next((peak for peak in reversed(self.peaks) if peak.current), None)
+
+    @property
+    def heat(self) -> float:
+        """What channels are sorted by: the excitement, or the score of a current peak, which fades while it is news."""
+        if self.peak is None:
+            return self.excitement
+        left = 1 - (self.elapsed_sec - self.peak.start_sec) / (CURRENT_SEC + SETTLE_SEC)
+        return max(self.excitement, self.peak.score * left)
 
 
 @dataclass(frozen=True)
@@ -151,15 +162,16 @@ class LiveReader:
         self._settings = settings
         self._find_peaks = peaks
         self._followed: dict[int, _Followed] = {}
+        self._heartbeats: dict[str, tuple[datetime, datetime]] = {}  # as it is, and since when by the database's clock
         self._connection: Connection | None = None
 
-    def look(self, database: Database, ended_after: datetime | None = None) -> LiveView:
-        """The state of now; with `ended_after`, also of broadcasts that ended after that moment.
+    def look(self, database: Database, ended_after: datetime | None = None, also: Collection[str] = ()) -> LiveView:
+        """The state of now; also of broadcasts that `ended_after` a moment, and of those with the stream_ids `also`.
 
         Raises DatabaseUnavailable, or psycopg.Error, where the database does not answer.
         """
         try:
-            return self._look(self._connected(database), ended_after)
+            return self._look(self._connected(database), ended_after, also)
         except BaseException:
             self.close()
             raise
@@ -172,8 +184,9 @@ class LiveReader:
 
     def _connected(self, database: Database) -> Connection:
         if self._connection is None:
+            patience = {name: value for name, value in _PATIENCE.items() if name not in database.parameters}
             connection: Connection = database.connect(  # type: ignore[assignment]
-                row_factory=dict_row, autocommit=True
+                row_factory=dict_row, autocommit=True, **patience
             )
             self._connection = connection
             for name, value in (
@@ -186,18 +199,20 @@ class LiveReader:
                 connection.execute("SELECT set_config(%s, %s, false)", (name, value))
         return self._connection
 
-    def _look(self, connection: Connection, ended_after: datetime | None) -> LiveView:
+    def _look(self, connection: Connection, ended_after: datetime | None, also: Collection[str]) -> LiveView:
         states = connection.execute(query("live_collectors")).fetchall()
         now: datetime = states[0]["at"]
-        rows = connection.execute(query("live_broadcasts"), {"ended_after": ended_after}).fetchall()
+        rows = connection.execute(
+            query("live_broadcasts"), {"ended_after": ended_after, "stream_ids": list(also)}
+        ).fetchall()
         self._read(connection, [row for row in rows if row["closed_at"] is None], now)
         channels = [self._channel(connection, row, now) for row in rows]
         return LiveView(
             at=now,
             channels=sorted(
-                channels, key=lambda one: (one.closed_at is not None, -round(one.excitement), -(one.viewers or 0))
+                channels, key=lambda one: (one.closed_at is not None, -round(one.heat), -(one.viewers or 0))
             ),
-            collectors=[_collector(row, now) for row in states if row["collector_id"] is not None],
+            collectors=[self._collector(row, now) for row in states if row["collector_id"] is not None],
         )
 
     def _read(self, connection: Connection, rows: list[dict[str, Any]], now: datetime) -> None:
@@ -304,18 +319,24 @@ class LiveReader:
         ).fetchall()
         return [word for row in rows if (word := one_line(row["word"]))]
 
-
-def _collector(row: dict[str, Any], now: datetime) -> LiveCollector:
-    silent_sec = max(0.0, (now - row["heartbeat_at"]).total_seconds())
-    return LiveCollector(
-        collector_id=one_line(row["collector_id"]),
-        heartbeat_at=row["heartbeat_at"],
-        silent_sec=round(silent_sec, 1),
-        stopped=row["stopped"],
-        stalled=not row["stopped"] and silent_sec > STALLED_SEC,
-        channels=row["channels"],
-        on_air=row["live"],
-        queued=row["queued"],
-        spool_bytes=row["spool_bytes"],
-        delay_sec=row["delay_sec"],
-    )
+    def _collector(self, row: dict[str, Any], now: datetime) -> LiveCollector:
+        """A heartbeat is dated by the collector's clock, which may be wrong: from the second look on, what counts is
+        how long ago it changed, by the database's.
+        """
+        name, beat = row["collector_id"], row["heartbeat_at"]
+        known = self._heartbeats.get(name)
+        since = min(beat, now) if known is None else (known[1] if known[0] == beat else now)
+        self._heartbeats[name] = beat, since
+        silent_sec = max(0.0, (now - since).total_seconds())
+        return LiveCollector(
+            collector_id=one_line(name),
+            heartbeat_at=beat,
+            silent_sec=round(silent_sec, 1),
+            stopped=row["stopped"],
+            stalled=not row["stopped"] and silent_sec > STALLED_SEC,
+            channels=row["channels"],
+            on_air=row["live"],
+            queued=row["queued"],
+            spool_bytes=row["spool_bytes"],
+            delay_sec=row["delay_sec"],
+        )

@@ -9,6 +9,7 @@ from nokchart.config import load_channels, load_config
 from nokchart.console import complain, one_sentence, tell, warn
 from nokchart.database_commands import database_app
 from nokchart.live_command import live
+from nokchart.notify.commands import notify_app
 from nokchart.options import ConfigFile, LanguageOption, OutDir, Strict, clock_of, day_of, job_settings
 from store.errors import NokchartError
 
@@ -19,6 +20,7 @@ app = typer.Typer(
     help="Keeps every chat of Chzzk broadcasts and finds the moments when the chat erupts.",
 )
 app.add_typer(database_app, name="db")
+app.add_typer(notify_app, name="notify")
 app.command()(live)
 
 

@@ -101,7 +101,10 @@ class Picture:
         news, donations = self._news(one), self._donations(one)
         if not news and not donations:
             return [first, second]
-        return [first, second, _ends(Text.assemble(("▌", style), " ", news), Text.assemble(donations, " "), width)]
+        third = Text.assemble(("▌", style), " ", news)
+        if news and cell_len(third.plain) + cell_len(donations.plain) + 3 > width:
+            donations = Text()  # the news is what the line is for
+        return [first, second, _ends(third, Text.assemble(donations, " "), width)]
 
     def _row(self, one: LiveChannel, width: int) -> Text:
         """One line of a channel, where there are many."""
@@ -130,11 +133,11 @@ class Picture:
         columns = [steps[begin:end] for begin, end in pairwise(bounds)]
         means = [_mean(column) for column in columns]
         top = max((mean for mean in means if mean is not None), default=0.0)
-        before = len(steps) - one.elapsed_sec / _STEP_SEC  # steps that lie before the opening
+        before = len(steps) - one.elapsed_sec // _STEP_SEC  # steps that lie before the opening, wholly or in part
         graph = Text()
         for index, mean in enumerate(means):
             if mean is None:
-                graph.append(" " if bounds[index + 1] <= before else _HOLE, "red")
+                graph.append(" " if bounds[index + 1] <= before + 1 else _HOLE, "red")
             else:
                 level = min(len(_BARS) - 1, int(mean / top * len(_BARS))) if top else 0
                 graph.append(_BARS[level], _HOT if self._in_peak(one, bounds[index], bounds[index + 1]) else _CALM)

@@ -15,8 +15,8 @@ LEFT JOIN collector_status AS s ON s.heartbeat_at > clock.at - INTERVAL '1 day'
 ORDER BY s.collector_id;
 
 -- name: live_broadcasts
--- Broadcasts on air, and those that ended after a moment (NULL: none): who, what, their last viewers, and their gaps
--- that reach into the hour before now. A gap without an end is open.
+-- Broadcasts on air, those that ended after a moment (NULL: none), and some by their stream_id: who, what, their last
+-- viewers, and their gaps that reach into the hour before now. A gap without an end is open.
 SELECT
     b.broadcast_id,
     b.stream_id,
@@ -51,7 +51,10 @@ LEFT JOIN LATERAL (
         AND p.repaired_at IS NULL
         AND (p.to_ts IS NULL OR p.to_ts > now() - INTERVAL '1 hour')
 ) AS g ON TRUE
-WHERE b.closed_at IS NULL OR b.closed_at > %(ended_after)s::TIMESTAMPTZ
+WHERE
+    b.closed_at IS NULL
+    OR b.closed_at > %(ended_after)s::TIMESTAMPTZ
+    OR b.stream_id = any(%(stream_ids)s::TEXT[])
 ORDER BY b.opened_at, b.broadcast_id;
 
 -- name: live_seconds
