@@ -6,7 +6,7 @@ as a rule, and keeps the last hour of each broadcast itself: a look costs the sa
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -160,7 +160,7 @@ class LiveReader:
     def __init__(self, settings: PeakSettings, *, peaks: bool = True) -> None:
         """`peaks`: whether to look for them, which is most of the work."""
         self._settings = settings
-        self._find_peaks = peaks
+        self._with_peaks = peaks
         self._followed: dict[int, _Followed] = {}
         self._heartbeats: dict[str, tuple[datetime, datetime]] = {}  # as it is, and since when by the database's clock
         self._connection: Connection | None = None
@@ -252,8 +252,16 @@ class LiveReader:
     def _channel(self, connection: Connection, row: dict[str, Any], now: datetime) -> LiveChannel:
         one = self._followed.get(row["broadcast_id"]) or _Followed(LiveSeries(row["opened_at"]))
         series = one.series
-        if row["closed_at"] is None and self._find_peaks:
-            one.peaks = list(self._peaks(connection, row["broadcast_id"], one, now))
+        if row["closed_at"] is None and self._with_peaks:
+            one.peaks = list(
+                self.find_peaks(
+                    connection,
+                    series,
+                    one.peaks,
+                    anew=one.whole_at == now,
+                    broadcast_id=row["broadcast_id"],
+                )
+            )
         donations, donated = series.donated()
         return LiveChannel(
             channel_id=row["channel_id"],
@@ -276,15 +284,28 @@ class LiveReader:
             peaks=one.peaks,
         )
 
-    def _peaks(self, connection: Connection, broadcast_id: int, one: _Followed, now: datetime) -> Iterator[LivePeak]:
-        """The surges of the last hour; where none can have begun since the last look, those that it found."""
-        series, settings = one.series, self._settings
-        fresh = one.whole_at == now or any(peak.current for peak in one.peaks)
-        if not fresh and not series.may_surge(settings.surge_threshold, settings.surge_min_gap_sec):
-            yield from (peak for peak in one.peaks if peak.start_sec >= series.first_sec)
+    def find_peaks(
+        self,
+        connection: Connection,
+        series: LiveSeries,
+        before: Sequence[LivePeak],
+        *,
+        anew: bool,
+        broadcast_id: int | None = None,
+    ) -> Iterator[LivePeak]:
+        """The surges of the hour that `series` holds, in order; `before`: those of the last look at it.
+
+        Where none can have begun since then, it is those of the last look, and the database is not asked; `anew`: it is
+        asked whatever may be. Words are looked for where `broadcast_id` says in what.
+        """
+        settings = self._settings
+        if not (anew or any(peak.current for peak in before)) and not series.may_surge(
+            settings.surge_threshold, settings.surge_min_gap_sec
+        ):
+            yield from (peak for peak in before if peak.start_sec >= series.first_sec)
             return
         counts, in_gap, crowd = series.arrays()
-        known = {peak.start_sec: peak.words for peak in one.peaks}
+        known = {peak.start_sec: peak.words for peak in before}
         for found in connection.execute(
             query("live_surges"),
             {
@@ -299,8 +320,8 @@ class LiveReader:
             start, end = series.first_sec + found["start_sec"], series.first_sec + found["end_sec"]
             current = start >= series.edge_sec - CURRENT_SEC
             words = known.get(start)
-            if words is None:
-                words = self._words(connection, broadcast_id, series.at(start), series.at(end)) if current else []
+            if words is None and current and broadcast_id is not None:
+                words = self._words(connection, broadcast_id, series.at(start), series.at(end))
             yield LivePeak(
                 start_sec=start,
                 end_sec=end,
@@ -309,7 +330,7 @@ class LiveReader:
                 score=round(found["score"], 2),
                 times_usual=round(found["value"] / (end - start) / found["baseline"], 1),
                 reasons=found["reasons"],
-                words=words,
+                words=words or [],
                 current=current,
             )
 

@@ -17,7 +17,8 @@ from store.event import KST
 _BARS: Final = "▁▂▃▄▅▆▇█"
 _HOLE: Final = "░"
 _INDENT: Final = 2
-_FIGURES: Final = 24  # cells for chats a second and viewers, left of the graph
+_RATE: Final = 10  # cells
+_MANY: Final = "99,999"  # viewers that there is room for
 _NARROWEST_GRAPH: Final = 10
 _STEP_SEC: Final = 10  # of chats_15min
 
@@ -96,8 +97,10 @@ class Picture:
         style = _style(one)
         name = Text.assemble(("▌", style), " ", (one.streamer or one.channel_id, "bold"), "  ", (one.title, _DIM))
         first = _ends(name, Text(f"{elapsed(one.elapsed_sec)} ", style=_DIM), width)
-        figures = Text.assemble(("▌", style), " ", self._rate(one, 10), self._viewers(one, _FIGURES - 12))
-        second = Text.assemble(_sized(figures, _FIGURES), " ", self._graph(one, max(width - _FIGURES - 2, 1)))
+        viewers = cell_len(self._say("live.viewers", count=_MANY))
+        figures = Text.assemble(("▌", style), " ", self._rate(one, _RATE), "  ", self._viewers(one, viewers), "  ")
+        graph = self._graph(one, max(width - cell_len(figures.plain) - 1, _NARROWEST_GRAPH))
+        second = _cut(Text.assemble(figures, graph), width)
         news, donations = self._news(one), self._donations(one)
         if not news and not donations:
             return [first, second]
@@ -112,8 +115,8 @@ class Picture:
         name = _sized(Text(one.streamer or one.channel_id, style="bold"), name_cells)
         words = Text(" ".join(one.peak.words) or f"{one.peak.times_usual:g}x", style=_HOT) if one.peak else Text()
         peak = Text.assemble((" ▲ ", _HOT), words) if one.peak else Text(" ✕" if one.gap_open else "", style=_BAD)
-        graph = max(width - name_cells - 13 - 16, _NARROWEST_GRAPH)
-        line = Text.assemble(("▌", _style(one)), " ", name, self._rate(one, 10), " ", self._graph(one, graph), peak)
+        graph = max(width - name_cells - _RATE - 19, _NARROWEST_GRAPH)
+        line = Text.assemble(("▌", _style(one)), " ", name, self._rate(one, _RATE), " ", self._graph(one, graph), peak)
         return _cut(line, width)
 
     def _rate(self, one: LiveChannel, cells: int) -> Text:
@@ -123,7 +126,7 @@ class Picture:
 
     def _viewers(self, one: LiveChannel, cells: int) -> Text:
         said = "" if one.viewers is None else self._say("live.viewers", count=f"{one.viewers:,}")
-        return Text(" " * max(1, cells - cell_len(said)) + said, style=_DIM)
+        return Text(" " * max(0, cells - cell_len(said)) + said, style=_DIM)
 
     def _graph(self, one: LiveChannel, cells: int) -> Text:
         """The last 15 minutes. What was not collected is a hole; what lay before the broadcast is blank."""

@@ -55,7 +55,7 @@ def open_places(urls: Sequence[str]) -> list[Place]:
     _set_up_listening()
     asset = AppriseAsset(app_id="NokChart", app_desc="NokChart", app_url="https://chzzk.naver.com", async_mode=False)
     places = []
-    for number, url in enumerate(urls, 1):
+    for number, url in enumerate(dict.fromkeys(urls), 1):
         plugin = Apprise.instantiate(url, asset=asset, suppress_exceptions=True)
         if plugin is None:
             raise NotifyError(
