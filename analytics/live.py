@@ -190,7 +190,6 @@ class LiveReader:
             )
             self._connection = connection
             for name, value in (
-                ("default_transaction_read_only", "on"),
                 ("statement_timeout", "10s"),
                 ("jit", "off"),
                 ("TimeZone", "UTC"),
@@ -299,9 +298,8 @@ class LiveReader:
         asked whatever may be. Words are looked for where `broadcast_id` says in what.
         """
         settings = self._settings
-        if not (anew or any(peak.current for peak in before)) and not series.may_surge(
-            settings.surge_threshold, settings.surge_min_gap_sec
-        ):
+        asked = anew or any(peak.current for peak in before)
+        if not asked and not series.may_surge(settings.surge_threshold, settings.surge_min_gap_sec):
             yield from (peak for peak in before if peak.start_sec >= series.first_sec)
             return
         counts, in_gap, crowd = series.arrays()
@@ -318,6 +316,8 @@ class LiveReader:
             },
         ).fetchall():
             start, end = series.first_sec + found["start_sec"], series.first_sec + found["end_sec"]
+            if not series.is_settled(start):
+                continue
             current = start >= series.edge_sec - CURRENT_SEC
             words = known.get(start)
             if words is None and current and broadcast_id is not None:

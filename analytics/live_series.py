@@ -21,6 +21,9 @@ SLOT_SEC: Final = 30
 SPARK_SEC: Final = 900
 SPARK_STEP_SEC: Final = 10
 
+UNSETTLED_SEC: Final = 90
+"""A surge with too little before it is shown when it is this old: a burst has gone by then, and what stays is none."""
+
 NOW_SEC: Final = 10
 """Chats a second "now" are those of so many seconds."""
 
@@ -156,6 +159,18 @@ class LiveSeries:
                 if (_root(ahead) - _root(span * max(before, _QUIET))) / math.sqrt(1 + span / minute) > least:
                     return True
         return False
+
+    def is_settled(self, start_sec: int) -> bool:
+        """Whether a surge that starts there will be judged at the end as it is now.
+
+        With less than two of the minutes before it known, surge_peaks compares it with what comes after, too: at the
+        start of a broadcast, a chat that fills up looks like one for a while.
+        """
+        chats, in_gap, _ = self.arrays()
+        first_chat = next((index for index, count in enumerate(chats) if count), len(chats))
+        start = start_sec - self.first_sec
+        known = sum(not gap for gap in in_gap[max(first_chat, start - 300) : max(0, start - 60)])
+        return known >= 120 or self.edge_sec - start_sec >= UNSETTLED_SEC
 
     def at(self, sec: int) -> datetime:
         """A second of the broadcast as a clock time."""

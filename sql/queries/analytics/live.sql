@@ -69,69 +69,78 @@ WITH followed AS (
             AS w (broadcast_id, opened_at, from_ts)
 ),
 
-said AS MATERIALIZED (
+-- ORDER BY: one walk along the index for each broadcast, whatever the planner thinks of a table it does not know yet.
+-- not_before is from_ts once more, as a constant: chunks of other days are not even looked at.
+seen AS (
     SELECT
-        n.broadcast_id,
-        n.sec,
-        n.slot,
-        n.author,
-        row_number() OVER (PARTITION BY n.broadcast_id, n.author, n.slot ORDER BY n.sec) AS nth
-    FROM (
+        w.broadcast_id,
+        e.kind,
+        e.amount,
+        hashtextextended(e.user_id, 0) AS author,
+        floor(date_part('epoch', e.ts - w.opened_at))::INTEGER AS sec,
+        floor(date_part('epoch', e.ts - w.opened_at) / 30)::INTEGER AS slot
+    FROM followed AS w
+    CROSS JOIN LATERAL (
         SELECT
-            w.broadcast_id,
-            hashtextextended(e.user_id, 0) AS author,
-            floor(date_part('epoch', e.ts - w.opened_at))::INTEGER AS sec,
-            floor(date_part('epoch', e.ts - w.opened_at) / 30)::INTEGER AS slot
-        FROM followed AS w
-        INNER JOIN event AS e ON w.broadcast_id = e.broadcast_id AND e.ts >= w.from_ts
-        -- the same once more, as a constant: chunks of other days are not even looked at
-        WHERE e.kind = 'chat' AND e.ts >= %(not_before)s::TIMESTAMPTZ
-    ) AS n
+            v.ts,
+            v.kind,
+            v.amount,
+            v.user_id
+        FROM event AS v
+        WHERE
+            v.broadcast_id = w.broadcast_id
+            AND v.ts >= w.from_ts
+            AND v.ts >= %(not_before)s::TIMESTAMPTZ
+            AND v.kind IN ('chat', 'donation')
+        ORDER BY v.ts
+    ) AS e
 ),
 
--- of each half minute, everybody who wrote as much as anybody, if that is more than once
-loudest AS (
+-- who wrote how much in the half minute, and which of these chats this is
+said AS (
     SELECT
-        o.broadcast_id,
-        o.slot,
-        o.author
-    FROM (
-        SELECT
-            broadcast_id,
-            slot,
-            author,
-            max(nth) AS chats,
-            max(max(nth)) OVER (PARTITION BY broadcast_id, slot) AS most
-        FROM said
-        WHERE nth > 1 AND author IS NOT NULL
-        GROUP BY broadcast_id, slot, author
-    ) AS o
-    WHERE o.chats = o.most
+        broadcast_id,
+        sec,
+        slot,
+        author,
+        row_number() OVER (PARTITION BY broadcast_id, slot, author ORDER BY sec) AS nth,
+        count(*) OVER (PARTITION BY broadcast_id, slot, author) AS chats
+    FROM seen
+    WHERE kind = 'chat'
+),
+
+-- everybody who wrote as much as anybody is the loudest of the half minute
+heard AS (
+    SELECT
+        broadcast_id,
+        sec,
+        nth > 1
+        AND author IS NOT NULL
+        AND chats = max(chats) FILTER (WHERE author IS NOT NULL) OVER (PARTITION BY broadcast_id, slot) AS repeated
+    FROM said
 ),
 
 counted AS (
     SELECT
-        s.broadcast_id,
-        s.sec,
+        broadcast_id,
+        sec,
         count(*) AS chats,
-        count(*) FILTER (WHERE s.nth = 1 OR l.author IS NULL) AS crowd,
+        count(*) FILTER (WHERE NOT repeated) AS crowd,
         0 AS donations,
         0 AS amount
-    FROM said AS s
-    LEFT JOIN loudest AS l ON s.broadcast_id = l.broadcast_id AND s.slot = l.slot AND s.author = l.author
-    GROUP BY s.broadcast_id, s.sec
+    FROM heard
+    GROUP BY broadcast_id, sec
     UNION ALL
     SELECT
-        w.broadcast_id,
-        floor(date_part('epoch', e.ts - w.opened_at))::INTEGER,
+        broadcast_id,
+        sec,
         0,
         0,
         count(*),
-        coalesce(sum(e.amount), 0)
-    FROM followed AS w
-    INNER JOIN event AS e ON w.broadcast_id = e.broadcast_id AND e.ts >= w.from_ts
-    WHERE e.kind = 'donation' AND e.ts >= %(not_before)s::TIMESTAMPTZ
-    GROUP BY 1, 2
+        coalesce(sum(amount), 0)
+    FROM seen
+    WHERE kind = 'donation'
+    GROUP BY broadcast_id, sec
 )
 
 SELECT
