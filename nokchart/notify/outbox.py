@@ -11,12 +11,9 @@ from analytics.alerts import Alert
 
 HOUR_SEC: Final = 3600.0
 MOST_TOGETHER: Final = 6
-"""Alerts in one message; Discord takes 2,000 characters."""
+"""Alerts in one message, for Discord takes 2,000 characters; of more, peaks are counted first, and the oldest."""
 
 MOST_WAITING: Final = 200
-STALE_SEC: Final = 3600.0
-"""A peak that could not be told for so long is only counted."""
-
 FIRST_DELAY_SEC: Final = 5.0
 LONGEST_DELAY_SEC: Final = 600.0
 
@@ -35,7 +32,9 @@ class Batch(NamedTuple):
 
     alerts: Sequence[Alert]
     left_out: int
-    """Alerts that it only counts."""
+    """How many more it only counts."""
+    covered: Sequence[Alert]
+    """What needs no telling after it."""
 
 
 class Outbox(msgspec.Struct):
@@ -63,19 +62,20 @@ class Outbox(msgspec.Struct):
         self._follow_clock(now)
         if self.failures and now - self.failed_at < self.delay_sec():
             return None
-        stale = [one for one in self.waiting if one.kind == "peak" and now - one.at.timestamp() > STALE_SEC]
-        self.left_out += len(stale)
-        self.waiting = [one for one in self.waiting if one not in stale]
         self.sent_at = [at for at in self.sent_at if now - at < HOUR_SEC]
         full = len(self.sent_at) >= limits.per_hour
         ready = [one for one in self.waiting if self._allowed(one, now, limits, full)]
-        return Batch(ready[:MOST_TOGETHER], self.left_out) if ready else None
+        if not ready:
+            return None
+        first = sorted(ready, key=lambda one: (one.kind == "peak", -one.at.timestamp()))[:MOST_TOGETHER]
+        told = [one for one in ready if one in first]
+        return Batch(told, self.left_out + len(ready) - len(told), ready)
 
     def sent(self, batch: Batch, now: float) -> None:
         """It has arrived."""
-        self.waiting = [one for one in self.waiting if one not in batch.alerts]
-        self.left_out -= batch.left_out
-        self.peaks_at |= {one.channel_id: now for one in batch.alerts if one.kind == "peak"}
+        self.waiting = [one for one in self.waiting if one not in batch.covered]
+        self.left_out -= batch.left_out - (len(batch.covered) - len(batch.alerts))
+        self.peaks_at |= {one.channel_id: now for one in batch.covered if one.kind == "peak"}
         self.sent_at.append(now)
         self.failures = 0
 

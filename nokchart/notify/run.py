@@ -116,6 +116,7 @@ class Notifier:
                     settled = self._answered_at - back_at >= self._settle_sec
                     self._tell(told + lookout.see(view, self._min_score, settled=settled))
             self.stop.wait(self._look_sec)
+        self._reader.close()
 
     def _tell(self, alerts: list[Alert]) -> None:
         wanted = [alert for alert in alerts if alert.kind in self._events]
