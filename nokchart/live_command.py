@@ -1,5 +1,6 @@
 """The command `nokchart live`."""
 
+from contextlib import closing
 from typing import Annotated
 
 import typer
@@ -24,8 +25,10 @@ def live(
     if as_json and not once:
         raise ConfigError("--json is one look: write --once --json.")
     settings = load_config(config, language=language)
-    reader = LiveReader(job_settings(settings).peaks)
-    with reachable(settings.database_url, settings.data_folder, migrating=False) as reach:
+    with (
+        reachable(settings.database_url, settings.data_folder, migrating=False) as reach,
+        closing(LiveReader(job_settings(settings).peaks)) as reader,
+    ):
         if as_json:
             import msgspec
 

@@ -90,7 +90,7 @@ class Picture:
 
     def _nobody(self, width: int) -> list[Text]:
         said = self._say("live.nobody")
-        return [Text(" " * max(0, (width - cell_len(said)) // 2) + said, style=_DIM)]
+        return [_cut(Text(" " * max(0, (width - cell_len(said)) // 2) + said, style=_DIM), width)]
 
     def _block(self, one: LiveChannel, width: int) -> list[Text]:
         """Two or three lines of a channel."""
