@@ -24,7 +24,7 @@ _STEP_SEC: Final = 10  # of chats_15min
 
 # Blue and orange: people who tell no red from green tell these. What matters is a sign or a word as well.
 _CALM, _LIVELY, _HOT = "steel_blue1", "orange1", "bold dark_orange"
-_DIM, _BAD = "grey58", "bold red"
+_DIM, _BAD, _MISSING = "grey58", "bold red1", "indian_red1"
 
 _WORTH_SAYING_SEC: Final = 5  # of a gap
 
@@ -140,7 +140,7 @@ class Picture:
         graph = Text()
         for index, mean in enumerate(means):
             if mean is None:
-                graph.append(" " if bounds[index + 1] <= before + 1 else _HOLE, "red")
+                graph.append(" " if bounds[index + 1] <= before + 1 else _HOLE, _MISSING)
             else:
                 level = min(len(_BARS) - 1, int(mean / top * len(_BARS))) if top else 0
                 graph.append(_BARS[level], _HOT if self._in_peak(one, bounds[index], bounds[index + 1]) else _CALM)
@@ -165,7 +165,7 @@ class Picture:
             return Text("✕ " + self._say("live.not_collected"), style=_BAD)
         if one.missing_15min >= _WORTH_SAYING_SEC:
             missing = duration(one.missing_15min, self._language)
-            return Text(f"{_HOLE} " + self._say("live.missing", missing=missing), style="red")
+            return Text(f"{_HOLE} " + self._say("live.missing", missing=missing), style=_MISSING)
         return Text()
 
     def _donations(self, one: LiveChannel) -> Text:
