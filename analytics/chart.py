@@ -9,17 +9,14 @@ import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from analytics.chart_figure import chart_figure
 from analytics.chart_marks import marks
 from analytics.chart_plot import ChartPage
-from analytics.chart_series import chart_series
+from analytics.chart_series import Columns, chart_series
 from analytics.language import Language
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 SEOUL: Final = ZoneInfo("Asia/Seoul")
 
@@ -28,7 +25,7 @@ _SHORTEST_PAGE: Final = 60  # seconds
 
 
 def draw_chart(
-    series: pd.DataFrame,
+    series: Columns,
     peaks: Sequence[Mapping[str, Any]],
     surges: Sequence[Mapping[str, Any]],
     *,
@@ -43,7 +40,7 @@ def draw_chart(
 ) -> list[Path]:
     """Draws the chat rate over the clock in Seoul into PNG files of 3200 × 1400 px and returns their paths in order.
 
-    `series`: rows with sec (since opened_at) and chat_count; donation_count, in_gap and viewers may be missing. A row
+    `series`: the columns sec (since opened_at) and chat_count; donation_count, in_gap and viewers may be missing. A row
     is a second or more: `step_sec`, or the smallest distance of rows. `peaks`, `surges`: entries of peaks.json.
     A broadcast of up to `part_hours` becomes `out`; a longer one is cut into parts of one length and one scale, named
     `_part1` and so on before the suffix; the folder is made. Files are complete when they appear under their names, and

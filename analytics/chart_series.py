@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-if TYPE_CHECKING:
-    import pandas as pd
+_COLUMNS: Final = ("sec", "chat_count", "donation_count", "viewers", "in_gap")
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -21,6 +20,14 @@ _QUIET_BIN: Final = 60  # seconds; up to this a bin grows in a quiet channel ..
 _CHATS_PER_BIN: Final = 4.0  # .. until it holds this many chats on average
 _MOST_BINS: Final = 760  # of one chart: about one for every two pixels
 _LONGEST: Final = 31 * 86_400  # seconds; a longer series is a wrong file, and would fill the memory
+
+
+class Columns(Protocol):
+    """Columns by name, each with a value a row: a dict of lists or arrays, or a data frame."""
+
+    def __contains__(self, name: Any, /) -> bool: ...
+
+    def __getitem__(self, name: Any, /) -> Any: ...
 
 
 @dataclass(frozen=True)
@@ -53,17 +60,19 @@ class ChartSeries:
         return float(np.nanmax(drawn)) if np.isfinite(drawn).any() else 0.0
 
 
-def chart_series(series: pd.DataFrame, *, span: float, rolling_sec: int, step: int | None = None) -> ChartSeries:
+def chart_series(series: Columns, *, span: float, rolling_sec: int, step: int | None = None) -> ChartSeries:
     """Reads a series with the columns sec and chat_count; donation_count, in_gap and viewers may be missing.
 
     `span`: seconds that one chart shows. `step`: seconds of a row; found from the rows when None. Rows may be unsorted
     and incomplete: seconds without a row are seconds without chat. ValueError when a column is missing or the series is
     longer than 31 days.
     """
-    if missing := {"sec", "chat_count"} - set(series.columns):
-        raise ValueError(f"the series has no column {' and '.join(sorted(missing))}")
-    series = series[series["sec"] >= 0]
-    secs = series["sec"].to_numpy(dtype=np.int64)
+    if missing := [name for name in ("chat_count", "sec") if name not in series]:
+        raise ValueError(f"the series has no column {' and '.join(missing)}")
+    secs = np.asarray(series["sec"], dtype=np.int64)
+    if (secs < 0).any():
+        series = {name: np.asarray(series[name])[secs >= 0] for name in _COLUMNS if name in series}
+        secs = secs[secs >= 0]
     if len(secs) and secs.max() > _LONGEST:
         raise ValueError(f"the series runs to second {secs.max():,}: no broadcast is longer than 31 days")
     step = step or _step(secs)
@@ -97,7 +106,9 @@ def chart_series(series: pd.DataFrame, *, span: float, rolling_sec: int, step: i
         coverage=1 - float(lost.sum()) / duration if "in_gap" in series and duration else None,
         busiest=_busiest(chats, step),
         donations=None if donations is None else round(donations.sum()),
-        donation_secs=np.zeros(0) if donations is None else np.unique(secs[donations > 0]) + step / 2,
+        donation_secs=np.zeros(0)
+        if donations is None
+        else (np.unique(secs[donations > 0]) + step / 2).astype(np.float64),
         viewers=int(viewers) or None,
     )
 
@@ -107,16 +118,16 @@ def _step(secs: npt.NDArray[np.int64]) -> int:
     return int(distances.min()) if len(distances) else 1
 
 
-def _numbers(series: pd.DataFrame, column: str) -> Floats:
-    values: Floats = series[column].to_numpy(dtype=np.float64, na_value=np.nan)
+def _numbers(series: Columns, column: str) -> Floats:
+    values: Floats = np.asarray(series[column], dtype=np.float64)
     return np.nan_to_num(values, nan=0.0, posinf=0.0).clip(min=0)
 
 
-def _lost(series: pd.DataFrame, step: int) -> Floats:
+def _lost(series: Columns, step: int) -> Floats:
     """Seconds of each row that lie in a gap, from a column of truth values or, in coarse series, of seconds."""
     if "in_gap" not in series:
-        return np.zeros(len(series))
-    column = series["in_gap"]
+        return np.zeros(len(series["sec"]))
+    column = np.asarray(series["in_gap"])
     if column.dtype.kind in "iuf":
         seconds = _numbers(series, "in_gap")
         return seconds if seconds.max(initial=0) > 1 else seconds * step

@@ -1,13 +1,18 @@
 """Lines of an events.jsonl as rows for COPY: the hot path, for a broadcast has a million of them."""
 
 from abc import ABC, abstractmethod
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from analytics.event_lines import Block, Line
+from analytics.event_lines import MAX_T_MS, Block, Line
 from store.event import TYPE_OF_KIND, event_key
 from store.text import clean_json, clean_text, load_json
+
+_EPOCH, _MS = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
+
+# A message is a few seconds under way; a minute is none.
+_TOLERANCE_MS = 60_000
 
 _NULL = "\\N"
 _FRACTIONS = [f".{ms:03d}+00" for ms in range(1000)]
@@ -60,26 +65,54 @@ class BriefRows(CopyRows):
 
 
 class WholeRows(CopyRows):
-    """All of an event, under the key that it has however it came."""
+    """All of an event, under the key that it has however it came.
+
+    A t_ms that has nothing to do with received_at is wrong: the old tool's began anew with each restart of the
+    collector, began with the collector and not with the broadcast, or counted seconds. Then the arrival is the time.
+    """
 
     copy = "copy_events"
     copy_repeated = "copy_incoming"
+
+    def __init__(self, opened_ms: int, counts_seconds: bool = False) -> None:
+        """`counts_seconds`: every t_ms is wrong, for it counts seconds."""
+        super().__init__(opened_ms)
+        self._tolerance_ms = 0 if counts_seconds else _TOLERANCE_MS
+        self.mended = 0
+        """Lines whose t_ms was wrong."""
 
     def rows(self, block: Block) -> bytes:
         return "".join(map(self._row, block.lines)).encode()
 
     def _row(self, line: Line) -> str:
-        second, ms = divmod(self._opened_ms + line.t_ms, 1000)
+        ts_ms = self._ts_ms(line)
+        second, ms = divmod(ts_ms, 1000)
         author = _cleaned(line.user if line.user_id is None else line.user_id)
         user, text = _cleaned(line.user), _cleaned(line.text)
         kind, code, own_id, extra = _kind_of(line)
-        key = event_key(code, author, 1000 * second + ms, text, own_id, line.amount)
+        key = event_key(code, author, ts_ms, text, own_id, line.amount)
         received = _NULL if line.received_at is None else line.received_at.isoformat()
         return (
             f"{_clock(second)}{_FRACTIONS[ms]}\t{kind}\t{key}\t{_escaped(author)}\t{_escaped(user)}\t{_escaped(text)}\t"
             f"{_NULL if line.amount is None else line.amount}\t{line.hidden}\t{received}\t"
             f"{_NULL if extra is None else _escaped(clean_json(extra))}\n"
         )
+
+    def _ts_ms(self, line: Line) -> int:
+        ts_ms = self._opened_ms + line.t_ms
+        # A line with sent_at is of ours: the recent chat arrives long after it was said.
+        if line.received_at is None or line.sent_at is not None:
+            return ts_ms
+        received_ms = (aware(line.received_at) - _EPOCH) // _MS
+        if not self._tolerance_ms < abs(received_ms - ts_ms) <= MAX_T_MS:  # a clock that was never set is no help
+            return ts_ms
+        self.mended += 1
+        return received_ms
+
+
+def aware(moment: datetime) -> datetime:
+    """`moment`, as UTC where it names no zone."""
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def _kind_of(line: Line) -> tuple[str, int, str | None, dict[str, Any] | None]:

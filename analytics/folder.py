@@ -2,6 +2,7 @@
 
 import os
 import re
+import time
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,12 @@ _MAX_NAME_BYTES = 80
 
 # What some file system forbids, and the control and formatting characters (right-to-left marks among them).
 _FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')
+_OPENED = re.compile(r"\d{8}-\d{6}_")
+
+# The names of files that are being written, here and by the chart; nobody writes one for an hour.
+_HALF = re.compile(r"\..+\.(part|[0-9a-f]{32})")
+_ABANDONED_SEC = 3600
+
 _DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 
 
@@ -40,9 +47,24 @@ def safe_name(name: str | None) -> str:
 
 
 def broadcast_folder(outdir: Path, opened_at: datetime, streamer: str | None, stream_id: str) -> Path:
-    """`<outdir>/<day it opened in Asia/Seoul>/<streamer>_<stream_id>`. The folder is not made here."""
-    day = require_aware(opened_at).astimezone(KST).strftime("%Y-%m-%d")
-    return outdir / day / f"{safe_name(streamer)}_{safe_name(stream_id)}"
+    """`<outdir>/<day it opened in Asia/Seoul>/<streamer>_<stream_id>`. The folder is not made here.
+
+    One that is there under an earlier name of the streamer is the same broadcast's, and keeps its name.
+    """
+    day = outdir / require_aware(opened_at).astimezone(KST).strftime("%Y-%m-%d")
+    named = day / f"{safe_name(streamer)}_{safe_name(stream_id)}"
+    # Other ids may be the end of one another: of unknown_1 and 1, one would get the other's folder.
+    if not _OPENED.match(stream_id) or named.is_dir() or not day.is_dir():
+        return named
+    same = (path for path in sorted(day.iterdir()) if path.name.endswith(f"_{safe_name(stream_id)}") and path.is_dir())
+    return next(same, named)
+
+
+def sweep(folder: Path) -> None:
+    """Removes what a process that was killed has left half written there."""
+    for path in folder.glob(".*"):
+        if _HALF.fullmatch(path.name) and time.time() - path.stat().st_mtime > _ABANDONED_SEC:
+            path.unlink(missing_ok=True)
 
 
 @contextmanager

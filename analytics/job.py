@@ -1,24 +1,32 @@
 """All files of a broadcast, in one go: from the database, or from a folder with an events.jsonl."""
 
+import hashlib
 import importlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from analytics.event_lines import Notes
 from analytics.events_file import write_events
-from analytics.folder import OutputError, broadcast_folder, write_json
+from analytics.folder import OutputError, broadcast_folder, sweep, write_json
 from analytics.language import Language
+from analytics.parquet import parquet_path, write_parquet
 from analytics.peaks import Peaks, PeakSettings, find_peaks, peaks_content, store_peaks
 from analytics.report import collection_report, made_report, parameters
-from analytics.series import Span, fill_series, read_rows, write_series
-from analytics.session import Connection, analysis_session
+from analytics.series import Span, fill_series, read_columns, write_series
+from analytics.session import AloneSession, Connection, analysis_session
 from analytics.source import load_source
 from analytics.subject import Subject
 from analytics.topics import find_topics
+from analytics.totals import Totals, count_totals, early_chatters, store_total
 from store.database import Database
 from store.queries import query
+
+# Raised when files get another shape or other contents: then those of all broadcasts are made again.
+FILES_VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -28,6 +36,19 @@ class JobSettings:
     peaks: PeakSettings = field(default_factory=PeakSettings)
     rolling_sec: int = 600
     language: Language = "ko"
+    parquet: bool = False
+    """Finished broadcasts go to Parquet as well."""
+
+    @property
+    def up_to_date(self) -> list[str]:
+        """What `broadcast.exported_with` says of files as these settings make them; the first is what to write there.
+
+        Who does not want Parquet is content with files that were made together with it.
+        """
+        known = [FILES_VERSION, parameters(self.peaks, self.rolling_sec, self.language)]
+        digest = hashlib.blake2b(orjson.dumps(known, option=orjson.OPT_SORT_KEYS), digest_size=8).hexdigest()
+        with_parquet = f"{digest}+parquet"
+        return [with_parquet] if self.parquet else [digest, with_parquet]
 
 
 @dataclass(frozen=True)
@@ -37,30 +58,45 @@ class Made:
     folder: Path
     files: list[Path]
     peaks: Peaks
+    totals: Totals
     notes: Notes | None
     """What was wrong with the folder's events.jsonl; None for a broadcast from the database."""
 
 
-def export_broadcast(database: Database, row: dict[str, Any], outdir: Path, settings: JobSettings) -> Made:
-    """Writes the folder of a broadcast (a row of the query find_broadcasts), and its peaks into the database.
+def export_broadcast(database: Database, broadcast_id: int, outdir: Path, settings: JobSettings) -> Made:
+    """Writes the folder of a broadcast, and its peaks and totals into the database.
 
     Everything is of one moment, even while the broadcast is still being collected. OutputError where a file cannot be
     written; what was there before stays.
     """
-    subject = Subject.from_row(row)
-    folder = broadcast_folder(outdir, subject.opened_at, subject.streamer, subject.stream_id)
-    with analysis_session(database) as connection:
-        # By the database's clock, like the time of the row's last change.
-        begun_at = connection.execute("SELECT now() AS begun_at").fetchone()
-        events = folder / "events.jsonl"
-        write_events(connection, events, subject.broadcast_id, subject.stream_id, subject.opened_at)
-        span = subject.span(connection)
-        made = _make_files(connection, subject, span, folder, settings, [events], "openDate", None)
-    # In a transaction of its own: a collector that changed the row meanwhile must not undo the whole analysis.
-    with database.connect() as connection_after:
-        # First, for it locks the broadcast's row: of two exports at once, one waits here with its peaks.
-        connection_after.execute(query("mark_exported"), {"broadcast_id": subject.broadcast_id, **(begun_at or {})})
-        store_peaks(connection_after, subject.broadcast_id, made.peaks)
+    with AloneSession(database, broadcast_id) as session:
+        with session.analysis() as connection:
+            # By the database's clock, like the time of the row's last change.
+            now = connection.execute("SELECT now() AS begun_at").fetchone()
+            row = connection.execute(query("one_broadcast"), {"broadcast_id": broadcast_id}).fetchone()
+            if now is None or row is None:
+                raise LookupError(f"broadcast {broadcast_id} was forgotten meanwhile")
+            subject = Subject.from_row(row)
+            folder = broadcast_folder(outdir, subject.opened_at, subject.streamer, subject.stream_id)
+            sweep(folder)
+            events = folder / "events.jsonl"
+            write_events(connection, events, broadcast_id, subject.stream_id, subject.opened_at)
+            if settings.parquet and subject.closed_at is not None:
+                path = parquet_path(outdir, subject.opened_at, row["channel_id"], subject.stream_id)
+                write_parquet(connection, path, broadcast_id, subject.stream_id, subject.opened_at)
+            span = subject.span(connection)
+            made = _make_files(connection, subject, span, folder, settings, [events], "openDate", None)
+            early = early_chatters(connection, broadcast_id, subject.opened_at)
+        of_export = {
+            "broadcast_id": broadcast_id,
+            "updated_at": row["updated_at"],
+            "begun_at": now["begun_at"],
+            "exported_with": settings.up_to_date[0],
+        }
+        with session.result() as connection:
+            connection.execute(query("mark_exported"), of_export)
+            store_total(connection, broadcast_id, made.totals, early, now["begun_at"])
+            store_peaks(connection, broadcast_id, made.peaks)
     return made
 
 
@@ -103,17 +139,18 @@ def _make_files(
         artist.submit(importlib.import_module, "analytics.chart")
         fill_series(connection, subject.broadcast_id, span, settings.rolling_sec)
         peaks = find_peaks(connection, settings.peaks)
-        rows = read_rows(connection)
+        columns = read_columns(connection)
         if not keep_report and (notes is not None or subject.close_cause == "import"):
-            rows = [{**row, "in_gap": None} for row in rows]  # nobody knows, and the chart must not say 100 %
-        drawing = artist.submit(_draw, rows, subject, peaks, folder, settings)
+            del columns["in_gap"]  # nobody knows, and the chart must not say 100 %
+        drawing = artist.submit(_draw, columns, subject, peaks, folder, settings)
+        totals = count_totals(connection, subject.broadcast_id)
         files += write_series(connection, folder, span, settings.rolling_sec)
         for name, content in {
             "peaks.json": peaks_content(subject.stream_id, peaks, settings.peaks),
             "topics.json": find_topics(connection, subject.stream_id, subject.broadcast_id, span),
             "collection_report.json": None
             if keep_report
-            else collection_report(connection, subject, span, collected=notes is None),
+            else collection_report(connection, subject, span, totals, collected=notes is None),
         }.items():
             if content is not None:
                 write_json(folder / name, content)
@@ -129,18 +166,17 @@ def _make_files(
         notes=notes,
     )
     write_json(folder / "report.json", report)
-    return Made(folder, [*files, folder / "report.json"], peaks, notes)
+    return Made(folder, [*files, folder / "report.json"], peaks, totals, notes)
 
 
 def _draw(
-    rows: list[dict[str, Any]], subject: Subject, peaks: Peaks, folder: Path, settings: JobSettings
+    columns: dict[str, list[Any]], subject: Subject, peaks: Peaks, folder: Path, settings: JobSettings
 ) -> list[Path]:
     from analytics.chart import draw_chart
-    from analytics.series_frame import as_frame
 
     try:
         return draw_chart(
-            as_frame(rows),
+            columns,
             peaks.volume,
             peaks.surge,
             opened_at=subject.opened_at,

@@ -1,7 +1,7 @@
 """Loads an events.jsonl into the session's `event` table, as fast as COPY goes."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -11,7 +11,7 @@ from statistics import median_low
 
 import psycopg
 
-from analytics.copy_rows import BriefRows, CopyRows, WholeRows
+from analytics.copy_rows import BriefRows, CopyRows, WholeRows, aware
 from analytics.event_lines import EventsFileError, Line, Notes, read_lines
 from analytics.session import Connection
 from store.event import KST, require_aware
@@ -23,8 +23,10 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SAMPLE_LINES = 1_000
 
 
-def load_events(connection: Connection, path: Path, opened_at: datetime, *, whole: bool = False) -> Notes:
+def load_events(connection: Connection, path: Path, opened_at: datetime, *, whole: bool = False) -> tuple[Notes, int]:
     """Loads the sound lines of `path`; second 0 is `opened_at`. Repeated events are loaded once.
+
+    Returns what was wrong with the lines, and how many had a wrong t_ms, which only `whole` looks for.
 
     `whole` loads what no analysis reads as well: nicknames, arrival times, and what has no column.
 
@@ -33,7 +35,7 @@ def load_events(connection: Connection, path: Path, opened_at: datetime, *, whol
     """
     notes = Notes()
     opened_ms = (require_aware(opened_at) - _EPOCH) // timedelta(milliseconds=1)
-    rows = WholeRows(opened_ms) if whole else BriefRows(opened_ms)
+    rows = WholeRows(opened_ms, counts_seconds(_sample(path))) if whole else BriefRows(opened_ms)
     with _quick_switches(), ThreadPoolExecutor(max_workers=1, thread_name_prefix="copy") as copier:
         running: Future[int] | None = None
         for block in read_lines(path, notes):
@@ -47,12 +49,12 @@ def load_events(connection: Connection, path: Path, opened_at: datetime, *, whol
         detail = f" ({'; '.join(notes.named)})" if notes.named else ""
         raise EventsFileError(f"{path} holds no event{detail}.")
     connection.execute("ANALYZE event")  # nobody else does it for a temporary table, and plans go wrong without
-    return notes
+    return notes, rows.mended if isinstance(rows, WholeRows) else 0
 
 
 def find_opened_at(path: Path, stream_id: str) -> tuple[datetime, str]:
     """When the broadcast of an events.jsonl opened, and how that is known: from the exactest source there is."""
-    sample = list(islice(_lines(path), _SAMPLE_LINES))
+    sample = _sample(path)
     if sent := _opened(sample, "sent_at"):
         return median_low(sent), "sent_at"
     if (opened_at := _opened_from_name(stream_id)) is not None:
@@ -60,6 +62,16 @@ def find_opened_at(path: Path, stream_id: str) -> tuple[datetime, str]:
     if received := _opened(sample, "received_at"):
         return median_low(received), "received_at"
     return _EPOCH, "unknown"
+
+
+def counts_seconds(sample: Sequence[Line]) -> bool:
+    """Whether t_ms counts seconds, as the old tool once did: by the arrival of lines a minute or more apart."""
+    received = [(aware(line.received_at), line.t_ms) for line in sample if line.received_at and not line.sent_at]
+    if not received:
+        return False
+    (first, first_t), (last, last_t) = min(received), max(received)
+    passed = (last - first).total_seconds()
+    return passed >= 60 and 0.5 * passed <= last_t - first_t <= 2 * passed
 
 
 @contextmanager
@@ -91,20 +103,24 @@ def _copy_block(connection: Connection, rows: CopyRows, data: bytes, count: int)
             return count - cursor.rowcount
 
 
+def _sample(path: Path) -> list[Line]:
+    return list(islice(_lines(path), _SAMPLE_LINES))
+
+
 def _lines(path: Path) -> Iterator[Line]:
     for block in read_lines(path, Notes()):
         yield from block.lines
 
 
-def _opened(lines: Iterable[Line], name: str) -> list[datetime]:
+def _opened(lines: Sequence[Line], name: str) -> list[datetime]:
     """What the lines that have the field `name` make of the broadcast's start."""
+    unit = 1000 if counts_seconds(lines) else 1
     found = []
     for line in lines:
         moment: datetime | None = getattr(line, name)
         # A clock that was never set says year 1 or 9999, and those have no neighbours.
         if moment is not None and 1970 < moment.year < 9999:
-            aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-            opened = aware.astimezone(UTC) - timedelta(milliseconds=line.t_ms)
+            opened = aware(moment) - timedelta(milliseconds=line.t_ms * unit)
             found.append(opened.replace(microsecond=opened.microsecond // 1000 * 1000))
     return found
 

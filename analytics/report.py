@@ -13,6 +13,7 @@ from analytics.peaks import Peaks, PeakSettings, clock_text
 from analytics.series import Span
 from analytics.session import Connection
 from analytics.subject import Subject
+from analytics.totals import Totals
 from store.queries import query
 
 COLLECTED = "database"
@@ -21,14 +22,14 @@ COLLECTED = "database"
 _SUMMARY_PEAKS = 5
 
 
-def collection_report(connection: Connection, subject: Subject, span: Span, *, collected: bool) -> dict[str, Any]:
+def collection_report(
+    connection: Connection, subject: Subject, span: Span, totals: Totals, *, collected: bool
+) -> dict[str, Any]:
     """collection_report.json: the stream, its counts, and how complete it is.
 
     Of a folder (`collected` false) and of an import nobody knows the connections: those are null, and so is coverage.
     """
     of_subject = {"broadcast_id": subject.broadcast_id}
-    totals = {row["kind"]: row for row in connection.execute(query("event_totals"), of_subject)}
-    chatters = connection.execute(query("chatter_total")).fetchone()
     gaps = connection.execute(query("gaps"), of_subject).fetchall()
     ended_at = span.opened_at + timedelta(seconds=span.length_sec)
     report: dict[str, Any] = {
@@ -42,12 +43,12 @@ def collection_report(connection: Connection, subject: Subject, span: Span, *, c
         "closed_at": iso(subject.closed_at),
         "close_cause": subject.close_cause,
         "duration_sec": span.length_sec,
-        "counts": {kind: row["events"] for kind, row in totals.items()},
-        "chat_count": totals["chat"]["events"] if "chat" in totals else 0,
-        "donation_count": totals["donation"]["events"] if "donation" in totals else 0,
-        "donation_amount": sum(int(row["amount"]) for row in totals.values()),
-        "chatters": chatters["chatters"] if chatters else 0,
-        "hidden": sum(row["hidden"] for row in totals.values()),
+        "counts": {kind: row["events"] for kind, row in totals.kinds.items()},
+        "chat_count": totals.events("chat"),
+        "donation_count": totals.events("donation"),
+        "donation_amount": sum(int(row["amount"]) for row in totals.kinds.values()),
+        "chatters": totals.chatters,
+        "hidden": sum(row["hidden"] for row in totals.kinds.values()),
         "gaps": [
             {
                 "from": iso(gap["from_ts"]),

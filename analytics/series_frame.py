@@ -1,9 +1,8 @@
-"""Series as data frames: of the session, for charts, and of chat_ts files that are read back."""
+"""chat_ts files that are read back, as data frames and as the session's series."""
 
 import csv
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -15,17 +14,6 @@ from store.queries import query
 
 class SeriesError(NokchartError):
     """A chat_ts file cannot be used."""
-
-
-def as_frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    """Rows of the query read_series, one a bucket: sec, chat_count, donation_count, viewers, in_gap.
-
-    The last is left out where it is None throughout: nobody knows what was not collected.
-    """
-    frame = pd.DataFrame(rows, columns=["sec", "chat_count", "donation_count", "viewers", "in_gap"])
-    if frame["in_gap"].isna().all():
-        frame = frame.drop(columns="in_gap")
-    return frame.astype({"sec": "int64", "chat_count": "float64", "viewers": "float64"})
 
 
 def load_series(connection: Connection, path: Path) -> tuple[pd.DataFrame, datetime | None]:

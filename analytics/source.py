@@ -18,6 +18,17 @@ _DERIVED = "events.jsonl"
 
 
 @dataclass(frozen=True)
+class Identity:
+    """Which broadcast a folder is of, before any of its events are loaded."""
+
+    subject: Subject
+    opened_at_from: str
+    """How second 0 is known: a file's name, or the field of the events that tells it."""
+    report: dict[str, Any] | None
+    """Its collection_report.json, where that is of the collection itself, and knows more than the events do."""
+
+
+@dataclass(frozen=True)
 class Source:
     """What a folder holds."""
 
@@ -25,16 +36,14 @@ class Source:
     span: Span
     notes: Notes
     opened_at_from: str
-    """How second 0 is known: a file's name, or the field of the events that tells it."""
     collected: bool
-    """Its collection_report.json is of the collection itself, and knows more than the events do."""
+    """Its collection_report.json is of the collection itself."""
+    mended_times: int
+    """Events whose t_ms is wrong, by their received_at; only looked for where they are loaded whole."""
 
 
-def load_source(connection: Connection, events: Path, stream_id: str | None, *, whole: bool = False) -> Source:
-    """Loads an events.jsonl, and what lies beside it, into the session's scratch tables.
-
-    `stream_id`: None for what the folder says. EventsFileError where the file is missing or holds no event.
-    """
+def identify(events: Path, stream_id: str | None) -> Identity:
+    """What the folder of an events.jsonl says of itself. EventsFileError where the file is missing."""
     if not events.is_file():
         raise EventsFileError(f"{events.parent} has no {events.name}: give a folder that holds one.")
     folder = events.parent
@@ -45,12 +54,21 @@ def load_source(connection: Connection, events: Path, stream_id: str | None, *, 
     opened_at, opened_at_from = parse_time((report or {}).get("opened_at")), "collection_report.json"
     if opened_at is None:
         opened_at, opened_at_from = find_opened_at(events, stream_id)
-    subject = Subject.from_folder(folder, stream_id, opened_at, report)
-    notes = load_events(connection, events, opened_at, whole=whole)
+    return Identity(Subject.from_folder(folder, stream_id, opened_at, report), opened_at_from, report)
+
+
+def load_source(connection: Connection, events: Path, stream_id: str | None, *, whole: bool = False) -> Source:
+    """Loads an events.jsonl, and what lies beside it, into the session's scratch tables.
+
+    `stream_id`: None for what the folder says. EventsFileError where the file is missing or holds no event.
+    """
+    known = identify(events, stream_id)
+    subject, report = known.subject, known.report
+    notes, mended = load_events(connection, events, subject.opened_at, whole=whole)
     _load_gaps(connection, report)
     if report is not None:
-        _load_viewers(connection, folder / "chat_ts_1s.csv", subject)
-    return Source(subject, subject.span(connection), notes, opened_at_from, report is not None)
+        _load_viewers(connection, events.parent / "chat_ts_1s.csv", subject)
+    return Source(subject, subject.span(connection), notes, known.opened_at_from, report is not None, mended)
 
 
 def _load_gaps(connection: Connection, report: dict[str, Any] | None) -> None:

@@ -77,6 +77,8 @@ def _read_peaks(path: Path) -> dict[str, Any]:
         raise PeaksFileError(f"{path} cannot be read: {error.strerror or os.strerror(error.errno or 0)}.") from error
     except orjson.JSONDecodeError as error:
         raise PeaksFileError(f"{path} is not JSON ({error}).") from error
+    if isinstance(found, dict) and "peaks" not in found and "peaks_by_volume" in found:
+        found["peaks"] = found["peaks_by_volume"]  # as the old tool once called it
     lists = [found.get("peaks"), found.get("surges", [])] if isinstance(found, dict) else [None]
     if any(not isinstance(entries, list) or any(not isinstance(one, dict) for one in entries) for entries in lists):
         raise PeaksFileError(f'{path} has no list "peaks": it is not a peaks.json.')

@@ -1,7 +1,7 @@
 """What is analysed: one broadcast, from the database or from a folder."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -34,8 +34,8 @@ class Subject:
 
     @staticmethod
     def from_row(row: dict[str, Any]) -> "Subject":
-        """Of a row of the query find_broadcasts."""
-        return Subject(**row)
+        """Of a row of the query one_broadcast."""
+        return Subject(**{field.name: row[field.name] for field in fields(Subject)})
 
     @staticmethod
     def from_folder(folder: Path, stream_id: str, opened_at: datetime, report: dict[str, Any] | None) -> "Subject":

@@ -47,7 +47,12 @@ def copy_seconds(database: Database, folder: Path, *, scratch: bool) -> float:
 
 def process(database: Database, folder: Path) -> Run:
     """One run of `nokchart process`, as a user starts it."""
-    command = [sys.executable, "-m", "nokchart", "process", "--stream-dir", str(folder), "--stream-id", STREAM_ID]
+    return measure(database, "process", "--stream-dir", str(folder), "--stream-id", STREAM_ID)
+
+
+def measure(database: Database, *arguments: str) -> Run:
+    """One run of a command of `nokchart`."""
+    command = [sys.executable, "-m", "nokchart", *arguments]
     begun = time.perf_counter()
     child = subprocess.Popen(
         command, env={**os.environ, "NOKCHART_DATABASE_URL": database.url}, stdout=subprocess.DEVNULL

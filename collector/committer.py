@@ -123,8 +123,7 @@ def _sum(one: Committed, other: Committed) -> Committed:
 async def _insert_events(connection: Any, rows: list[tuple[str, Event]]) -> int:
     if not rows:
         return 0
-    status = await connection.execute(query("insert_events"), *event_columns(rows))
-    return int(status.rsplit(" ", 1)[1])
+    return int(await connection.fetchval(query("insert_events"), *event_columns(rows)))
 
 
 def _event_rows(records: Iterable[Record]) -> Iterable[tuple[str, Event]]:

@@ -43,7 +43,7 @@ def hide(stream_id: str, blind: Blind) -> Statement:
 
 def settle(stream_id: str, events: Sequence[Event]) -> Statement:
     """What was blinded or restored while nobody was connected: the recent chat has each message's state of now."""
-    messages = [event for event in events if event.user_id is not None]
+    messages = sorted((event for event in events if event.user_id is not None), key=lambda event: event.ts_ms)
     times, keys = [event.ts_ms for event in messages], [event.event_key for event in messages]
     return Statement("settle_events", (stream_id, times, keys, [event.hidden for event in messages]))
 

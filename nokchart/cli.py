@@ -6,12 +6,12 @@ from typing import Annotated
 import typer
 
 from nokchart.config import load_channels, load_config
-from nokchart.console import complain, one_sentence, tell, warn
+from nokchart.console import complain, one_sentence, tell
 from nokchart.database_commands import database_app
+from nokchart.export_commands import export, import_
 from nokchart.live_command import live
 from nokchart.notify.commands import notify_app
-from nokchart.options import ConfigFile, LanguageOption, OutDir, Strict, clock_of, day_of, job_settings
-from store.errors import NokchartError
+from nokchart.options import ConfigFile, LanguageOption, OutDir, Strict, day_of, job_settings
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -21,6 +21,8 @@ app = typer.Typer(
 )
 app.add_typer(database_app, name="db")
 app.add_typer(notify_app, name="notify")
+app.command()(export)
+app.command("import")(import_)
 app.command()(live)
 
 
@@ -167,89 +169,6 @@ def plot(
     settings = load_config(config, language=language)
     for path in plot_series(ts, peaks, out, settings.rolling_sec, settings.language):
         typer.echo(path)
-
-
-@app.command()
-@one_sentence
-def export(
-    day: Annotated[str | None, typer.Option("--date", help="Broadcasts of this day in Korea, YYYY-MM-DD.")] = None,
-    broadcast: Annotated[str | None, typer.Option(help="One broadcast, by its number or stream_id.")] = None,
-    since: Annotated[str | None, typer.Option(help="Broadcasts of this day in Korea and later.")] = None,
-    daily: Annotated[
-        str | None, typer.Option(help="Stay, and make what is missing each day at HH:MM in Korea.")
-    ] = None,
-    outdir: OutDir = None,
-    config: ConfigFile = None,
-    language: LanguageOption = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
-) -> None:
-    """Make the files of broadcasts from the database; without options, of all that changed."""
-    from analytics.nightly import every_day, export_all, find_broadcasts
-    from store.database import explaining_failures, open_database
-
-    settings = load_config(config, outdir=outdir, language=language)
-    of_day, from_day = day_of(day, "--date"), day_of(since, "--since")
-    at = clock_of(daily)
-    with open_database(settings.database_url, settings.data_folder) as database:
-
-        def run(only_closed: bool) -> None:
-            chosen = broadcast is not None or of_day is not None or from_day is not None
-            rows = find_broadcasts(
-                database,
-                broadcast=broadcast,
-                day=of_day,
-                since=from_day,
-                only_changed=not chosen,
-                only_closed=only_closed,
-            )
-            for made in export_all(database, rows, settings.outdir, job_settings(settings)):
-                if not quiet:
-                    typer.echo(made.folder)
-            if not rows and not quiet:
-                complain("no broadcast to make files of" + ("." if chosen else ": all are up to date."))
-
-        def tonight() -> None:
-            try:
-                with explaining_failures():
-                    run(only_closed=True)
-            except NokchartError as error:
-                complain(f"{error} Tomorrow again.")  # a job for months outlives a bad night
-
-        if at is None:
-            run(only_closed=False)
-        else:
-            every_day(at, tonight)
-
-
-@app.command("import")
-@one_sentence
-def import_(
-    folder: Annotated[Path, typer.Argument(help="A folder with an events.jsonl, or a tree of such folders.")],
-    config: ConfigFile = None,
-    strict: Strict = False,
-) -> None:
-    """Store the events of output folders in the database."""
-    from analytics.event_lines import EventsFileError as InputError
-    from analytics.importing import find_folders, import_folder
-    from store.database import open_database
-
-    settings = load_config(config)
-    folders = find_folders(folder)
-    unsound = failed = False
-    with open_database(settings.database_url, settings.data_folder) as database:
-        for one in folders:
-            try:
-                imported = import_folder(database, one)
-            except InputError as error:  # of a hundred folders one is bad: the others are still wanted
-                complain(str(error))
-                failed = True
-                continue
-            typer.echo(f"{imported.stream_id}: {imported.new} new of {imported.notes.used} events")
-            unsound = warn(imported.notes, of=one) or unsound
-    if failed:
-        raise typer.Exit(2)
-    if strict and unsound:
-        raise typer.Exit(1)
 
 
 @app.command()

@@ -38,7 +38,7 @@ async def collect(
     watching: Callable[[Watcher], None] = lambda watcher: None,
     ended: Callable[[str], None] = lambda stream_id: None,
 ) -> None:
-    """Watches `channels` until SIGTERM or SIGINT, and makes the files of each broadcast that ends.
+    """Watches `channels` until SIGTERM or SIGINT, and makes the files of each broadcast that ends (`export_at_end`).
 
     `reach` gives the database; while it raises DatabaseUnavailable, chat is kept on disk, in a folder under `home` that
     is named after the `place` of the database. `watching` gets the watcher, whose `stop` ends it too; `ended` gets the
@@ -55,6 +55,8 @@ async def collect(
 
     async def on_ended(stream_id: str) -> None:
         ended(stream_id)
+        if not config.export_at_end:
+            return
         task = asyncio.create_task(export(stream_id))
         exports.add(task)
         task.add_done_callback(exports.discard)

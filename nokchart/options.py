@@ -17,7 +17,7 @@ LanguageOption = Annotated[str | None, typer.Option("--language", help="ko or en
 Strict = Annotated[bool, typer.Option("--strict", help="Exit 1 where some of the input could not be used.")]
 
 
-def job_settings(settings: Config) -> Any:
+def job_settings(settings: Config, *, parquet: bool = False) -> Any:
     """The settings of a job of analytics, which is imported only where it is needed."""
     from analytics.job import JobSettings
     from analytics.peaks import PeakSettings
@@ -34,6 +34,7 @@ def job_settings(settings: Config) -> Any:
         ),
         settings.rolling_sec,
         settings.language,
+        parquet,
     )
 
 

@@ -1,22 +1,25 @@
 """Files from the database, the way back into one, and the same files from the folder: nothing is lost on the way."""
 
 import json
+import os
+import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
-from datetime import time as clock_time
 from pathlib import Path
 from typing import Any
 
+import orjson
+import psycopg
 import pytest
 
-from analytics.folder import OutputError
+from analytics.exporting import Choice, NoSuchBroadcast, Outcome, export_all, find_broadcasts
 from analytics.importing import find_folders, import_folder
 from analytics.job import JobSettings, Made, process_folder
-from analytics.nightly import NoSuchBroadcast, every_day, export_all, find_broadcasts, next_time
 from store.database import Database
 from store.event import stream_id
 from tests.analytics.sample import CHANNEL, OPENED, add_broadcast, add_event, files_of, table_counts
 
+ALL, DUE = Choice(), Choice(only_due=True)
 SERIES = ("chat_ts_1s.csv", "chat_ts_60s.csv", "chat_ts_300s.csv")
 
 
@@ -61,8 +64,21 @@ def _fill(database: Database, *, closed: bool = True) -> int:
     return broadcast_id
 
 
-def _export(database: Database, outdir: Path, **choice: Any) -> list[Made]:
-    return list(export_all(database, find_broadcasts(database, **choice), outdir, JobSettings()))
+def _outcomes(
+    database: Database, outdir: Path, choice: Choice = ALL, settings: JobSettings | None = None
+) -> list[Outcome]:
+    settings = settings or JobSettings()
+    return list(export_all(database, find_broadcasts(database, choice, outdir, settings), choice, outdir, settings))
+
+
+def _export(database: Database, outdir: Path, choice: Choice = ALL, settings: JobSettings | None = None) -> list[Made]:
+    outcomes = _outcomes(database, outdir, choice, settings)
+    assert [outcome for outcome in outcomes if outcome.made is None] == []
+    return [outcome.made for outcome in outcomes if outcome.made is not None]
+
+
+def _due(database: Database, outdir: Path, settings: JobSettings | None = None) -> list[dict[str, Any]]:
+    return find_broadcasts(database, DUE, outdir, settings or JobSettings())
 
 
 def _without_source(events: bytes) -> list[dict[str, Any]]:
@@ -125,20 +141,14 @@ def test_round_trip_through_another_database(
         connection.rollback()
         assert import_folder(plain_database, first.folder).new == 0
         assert table_counts(connection) == tables
-    assert find_broadcasts(plain_database, only_changed=True) == []
+    assert _due(plain_database, tmp_path / "first") == []
 
 
 def test_of_two_exports_at_once_both_are_complete(plain_database: Database, tmp_path: Path, quick_chart: None) -> None:
     _fill(plain_database)
-    rows = find_broadcasts(plain_database)
     with ThreadPoolExecutor(4) as threads:
-        made = [
-            future.result()
-            for future in [
-                threads.submit(lambda: list(export_all(plain_database, rows, tmp_path, JobSettings())))
-                for _ in range(4)
-            ]
-        ]
+        futures = [threads.submit(_export, plain_database, tmp_path) for _ in range(4)]
+        made = [future.result() for future in futures]
     (alone,) = _export(plain_database, tmp_path / "alone")
     assert all(one[0].peaks == alone.peaks for one in made)
     together = files_of(made[0][0].folder)
@@ -155,12 +165,12 @@ def test_a_broadcast_on_air_is_exported_as_far_as_it_went(
     (made,) = _export(plain_database, tmp_path)
     report = json.loads((made.folder / "collection_report.json").read_bytes())
     assert (report["closed_at"], report["duration_sec"]) == (None, 598)
-    assert find_broadcasts(plain_database, only_changed=True) == []
+    assert _due(plain_database, tmp_path) == []
     with plain_database.connect() as connection:
         connection.execute("UPDATE broadcast SET closed_at = %s, updated_at = now()", (OPENED + timedelta(hours=1),))
-    (row,) = find_broadcasts(plain_database, only_changed=True)
+    (row,) = _due(plain_database, tmp_path)
     assert row["broadcast_id"] == broadcast_id
-    (again,) = _export(plain_database, tmp_path, only_changed=True)
+    (again,) = _export(plain_database, tmp_path, DUE)
     assert again.folder == made.folder
     assert len((made.folder / "chat_ts_1s.csv").read_text().splitlines()) == 3_601
 
@@ -187,7 +197,7 @@ def test_unsafe_names_stay_inside_the_output_folder(
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
-def test_choices(plain_database: Database) -> None:
+def test_choices(plain_database: Database, tmp_path: Path) -> None:
     with plain_database.connect() as connection:
         ids = [
             add_broadcast(connection, opened_at=datetime(2026, 1, day, hour, 59, tzinfo=UTC), closed_at=OPENED)
@@ -195,34 +205,195 @@ def test_choices(plain_database: Database) -> None:
         ]
         connection.execute("UPDATE broadcast SET closed_at = NULL WHERE broadcast_id = %s", (ids[3],))
 
-    def found(**choice: Any) -> list[int]:
-        return [ids.index(row["broadcast_id"]) for row in find_broadcasts(plain_database, **choice)]
+    def found(*broadcasts: str, **choice: Any) -> list[int]:
+        meant = Choice(broadcasts or None, **choice)
+        return [
+            ids.index(row["broadcast_id"]) for row in find_broadcasts(plain_database, meant, tmp_path, JobSettings())
+        ]
 
+    seventh = date(2026, 1, 7)
     assert found() == [0, 1, 2, 3]
-    assert found(day=date(2026, 1, 7)) == [1, 2]
-    assert found(since=date(2026, 1, 7)) == [1, 2, 3]
-    assert found(broadcast=str(ids[2])) == [2]
-    assert found(broadcast=stream_id(CHANNEL, datetime(2026, 1, 6, 14, 59, tzinfo=UTC))) == [0]
-    assert found(only_closed=True, since=date(2026, 1, 7)) == [1, 2]
-    assert found(day=date(2025, 1, 7)) == []
+    assert found(since=seventh, until=seventh) == [1, 2]
+    assert found(since=seventh) == [1, 2, 3]
+    assert found(until=seventh) == [0, 1, 2]
+    assert found(str(ids[2])) == [2]
+    assert found(str(ids[2]), stream_id(CHANNEL, datetime(2026, 1, 6, 14, 59, tzinfo=UTC))) == [0, 2]
+    assert found(only_ended=True, since=seventh) == [1, 2]
+    assert found(until=date(2025, 1, 7)) == []
     for nobody in ("nope", "²", "99999999999", "-1", "' OR true --"):
         with pytest.raises(NoSuchBroadcast, match="There is no broadcast"):
-            found(broadcast=nobody)
+            found(str(ids[0]), nobody)
 
 
 def test_one_that_fails_does_not_keep_the_others_from_theirs(
-    plain_database: Database, tmp_path: Path, quick_chart: None
+    plain_database: Database, tmp_path: Path, quick_chart: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    with plain_database.connect() as connection:
+        for day in (6, 7, 8, 9):
+            add_broadcast(connection, opened_at=datetime(2026, 1, day, tzinfo=UTC), closed_at=OPENED)
+    (tmp_path / "2026-01-06").write_text("in the way")
+
+    def mistake(connection: Any, stream_id: str, *rest: Any) -> dict[str, Any]:
+        if stream_id.startswith("20260107"):
+            raise KeyError("somebody's secret words")
+        if stream_id.startswith("20260108"):
+            raise psycopg.errors.NumericValueOutOfRange("somebody's secret words")
+        return {}
+
+    monkeypatch.setattr("analytics.job.find_topics", mistake)
+    outcomes = _outcomes(plain_database, tmp_path)
+    assert [outcome.made is not None for outcome in outcomes] == [False, False, False, True]
+    disk, bug, data = (outcome.failed or "" for outcome in outcomes[:3])
+    assert "cannot be written" in disk
+    assert re.search(r"20260107-\S+: failed \(KeyError, at test_export.py:\d+\)\.$", bug)
+    assert "(NumericValueOutOfRange, SQLSTATE 22003, at" in data
+    assert "secret" not in disk + bug + data
+    monkeypatch.undo()
+    assert len(_due(plain_database, tmp_path)) == 3
+
+
+def test_a_database_that_goes_away_is_no_fault_of_a_broadcast(
+    plain_database: Database, tmp_path: Path, quick_chart: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with plain_database.connect() as connection:
+        for day in (6, 7):
+            add_broadcast(connection, opened_at=datetime(2026, 1, day, tzinfo=UTC), closed_at=OPENED)
+
+    def cut(connection: psycopg.Connection[Any], *rest: Any) -> None:
+        with plain_database.connect(autocommit=True) as killer:
+            killer.execute("SELECT pg_terminate_backend(%s)", (connection.info.backend_pid,))
+        connection.execute("SELECT 1")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("analytics.job.find_topics", cut)
+        with pytest.raises(psycopg.OperationalError):
+            _export(plain_database, tmp_path)
+    assert len(_export(plain_database, tmp_path, DUE)) == 2  # the next run goes on
+
+
+def test_only_what_is_missing_or_changed_is_made(plain_database: Database, tmp_path: Path, quick_chart: None) -> None:
     with plain_database.connect() as connection:
         for day in (6, 7, 8):
             add_broadcast(connection, opened_at=datetime(2026, 1, day, tzinfo=UTC), closed_at=OPENED)
-    (tmp_path / "2026-01-06").write_text("in the way")
-    (tmp_path / "2026-01-07").write_text("in the way")
-    made = []
-    with pytest.raises(OutputError, match="So it is with 1 more of 3 broadcasts"):
-        made.extend(export_all(plain_database, find_broadcasts(plain_database), tmp_path, JobSettings()))
-    assert (tmp_path / "2026-01-08").is_dir()
-    assert len(find_broadcasts(plain_database, only_changed=True)) == 2
+    made = _export(plain_database, tmp_path, DUE)
+    assert len(made) == 3
+    assert _due(plain_database, tmp_path) == []
+    assert len(_due(plain_database, tmp_path / "elsewhere")) == 3
+
+    (made[1].folder / "report.json").unlink()
+    assert [one.folder for one in _export(plain_database, tmp_path, DUE)] == [made[1].folder]
+
+    english = JobSettings(language="en")
+    assert len(_export(plain_database, tmp_path, DUE, english)) == 3
+    assert _due(plain_database, tmp_path, english) == []
+    assert len(_due(plain_database, tmp_path)) == 3
+
+
+def test_a_streamer_with_a_new_name_keeps_the_folders_of_before(
+    plain_database: Database, tmp_path: Path, quick_chart: None
+) -> None:
+    _fill(plain_database)
+    (before,) = _export(plain_database, tmp_path)
+    with plain_database.connect() as connection:
+        connection.execute("UPDATE channel SET name = 'another'")
+    assert _due(plain_database, tmp_path) == []
+    (after,) = _export(plain_database, tmp_path)
+    assert after.folder == before.folder
+
+
+def test_what_changes_while_it_is_exported_stays_due(
+    plain_database: Database, tmp_path: Path, quick_chart: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broadcast_id = _fill(plain_database)
+    with plain_database.connect() as early:
+        early.execute("SELECT now()")  # its clock stands still, and is behind the export's
+
+        def late(*arguments: Any) -> dict[str, Any]:
+            add_event(early, broadcast_id, OPENED + timedelta(seconds=50), "late")
+            early.execute("UPDATE broadcast SET updated_at = now()")
+            early.commit()
+            return {}
+
+        with monkeypatch.context() as patched:
+            patched.setattr("analytics.job.find_topics", late)
+            (made,) = _export(plain_database, tmp_path)
+    assert "late" not in (made.folder / "events.jsonl").read_text()
+    (again,) = _export(plain_database, tmp_path, DUE)
+    assert '"late"' in (again.folder / "events.jsonl").read_text()
+    assert _due(plain_database, tmp_path) == []
+
+
+def test_totals_are_those_of_the_overview(plain_database: Database, tmp_path: Path, quick_chart: None) -> None:
+    broadcast_id = _fill(plain_database)
+    with plain_database.connect() as connection:
+        for user in ("early bird", "u1"):
+            add_event(connection, broadcast_id, OPENED - timedelta(seconds=9), user, user_id=user)
+        columns = "chats, donations, donation_amount, chatters, last_event_at"
+        live = connection.execute(f"SELECT {columns} FROM broadcast_overview").fetchone()  # noqa: S608
+    _export(plain_database, tmp_path)
+    _export(plain_database, tmp_path)
+    with plain_database.connect() as connection:
+        assert connection.execute(f"SELECT {columns} FROM broadcast_total").fetchall() == [live]  # noqa: S608
+        row = connection.execute(
+            "SELECT counted_at >= updated_at FROM broadcast_total JOIN broadcast USING (broadcast_id)"
+        ).fetchone()
+        assert row == (True,)
+
+
+def test_what_a_killed_export_left_is_swept(plain_database: Database, tmp_path: Path, quick_chart: None) -> None:
+    _fill(plain_database)
+    (made,) = _export(plain_database, tmp_path)
+    names = [".events.jsonl.x1y2.part", f".chart_chat_rate.png.{'a' * 32}", ".mine"]
+    for name in names:
+        (made.folder / name).write_text("half")
+    _export(plain_database, tmp_path)
+    assert all((made.folder / name).exists() for name in names)  # somebody may be writing it now
+    for name in names:
+        os.utime(made.folder / name, (0, 0))
+    _export(plain_database, tmp_path)
+    assert [name for name in names if (made.folder / name).exists()] == [".mine"]
+
+
+def test_hostile_text_is_a_line_of_valid_json_each(plain_database: Database, tmp_path: Path, quick_chart: None) -> None:
+    texts = [
+        "",
+        '"',
+        "\\",
+        "\\N",
+        "\\.",
+        "a\tb\r\nc",
+        "".join(map(chr, range(1, 32))),
+        "\x7f\x85\u2028\ufffd",
+        "🔥,;",
+        "가" * 9_999,
+    ]
+    with plain_database.connect() as connection:
+        broadcast_id = add_broadcast(connection, closed_at=OPENED)
+        for number, text in enumerate(texts):
+            at = OPENED + timedelta(milliseconds=1_001 * number - 500)
+            add_event(connection, broadcast_id, at, text, nickname=text, user_id=text, extra={text or "k": [text, 1.5]})
+    (made,) = _export(plain_database, tmp_path)
+    lines = (made.folder / "events.jsonl").read_bytes().split(b"\n")
+    assert lines.pop() == b""
+    for number, (text, line) in enumerate(zip(texts, lines, strict=True)):
+        assert orjson.loads(line) == {
+            "stream_id": stream_id(CHANNEL, OPENED),
+            "type": "chat",
+            "t_ms": 1_001 * number - 500,
+            "user": text,
+            "text": text,
+            "received_at": _iso(OPENED + timedelta(milliseconds=1_001 * number - 460)),
+            "user_id": text,
+            "sent_at": _iso(OPENED + timedelta(milliseconds=1_001 * number - 500)),
+            "hidden": False,
+            "source": "live",
+            "extra": {text or "k": [text, 1.5]},
+        }
+        assert b": " not in line.split(b',"extra"')[0]
+
+
+def _iso(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def test_folders_of_the_old_tool_are_told_apart(plain_database: Database, tmp_path: Path) -> None:
@@ -235,45 +406,7 @@ def test_folders_of_the_old_tool_are_told_apart(plain_database: Database, tmp_pa
     assert sorted((one.stream_id, one.new) for one in imported) == [
         *(("noname", 1), ("unknown_1", 0), ("unknown_1", 1), ("unknown_2", 1)),
     ]
-    rows = find_broadcasts(plain_database)
+    rows = find_broadcasts(plain_database, ALL, tmp_path, JobSettings())
     assert sorted((row["stream_id"], row["streamer"]) for row in rows if row["streamer"]) == [
         *(("unknown_1", "미라이"), ("unknown_2", "미라이")),
     ]
-
-
-def test_the_nightly_hour_is_korean() -> None:
-    four = clock_time(4, 0)
-    assert next_time(four, datetime(2026, 1, 6, 18, 59, tzinfo=UTC)) == datetime(2026, 1, 6, 19, 0, tzinfo=UTC)
-    assert next_time(four, datetime(2026, 1, 6, 19, 0, tzinfo=UTC)) == datetime(2026, 1, 7, 19, 0, tzinfo=UTC)
-    midnight = clock_time(0, 0)
-    assert next_time(midnight, datetime(2026, 1, 6, 14, 59, 59, tzinfo=UTC)) == datetime(2026, 1, 6, 15, tzinfo=UTC)
-    assert next_time(midnight, datetime(2026, 1, 6, 15, 0, 1, tzinfo=UTC)) == datetime(2026, 1, 7, 15, tzinfo=UTC)
-    assert next_time(clock_time(23, 59), datetime(2026, 1, 6, 15, 0, tzinfo=UTC)) == datetime(
-        2026, 1, 7, 14, 59, tzinfo=UTC
-    )
-
-
-def test_the_nightly_job_runs_each_day_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = datetime(2026, 1, 6, 18, 58, tzinfo=UTC)
-    ran: list[datetime] = []
-
-    class Clock(datetime):
-        @classmethod
-        def now(cls, tz: Any = None) -> "Clock":
-            return cls.fromtimestamp(now.timestamp(), tz)
-
-    def sleep(seconds: float) -> None:
-        nonlocal now
-        assert 0 < seconds <= 60
-        now += timedelta(seconds=seconds)
-
-    def job() -> None:
-        ran.append(now)
-        if len(ran) == 3:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr("analytics.nightly.datetime", Clock)
-    monkeypatch.setattr("time.sleep", sleep)
-    with pytest.raises(KeyboardInterrupt):
-        every_day(clock_time(4, 0), job)
-    assert ran == [datetime(2026, 1, day, 19, 0, tzinfo=UTC) for day in (6, 7, 8)]

@@ -167,7 +167,7 @@ def test_the_same_items_again_and_again_are_one_row_each(
         insert = insert.replace(f"${number}", "%s")
     with plain_database.connect() as connection:
         ((stream,),) = connection.execute("SELECT stream_id FROM broadcast").fetchall()
-        assert connection.execute(insert, event_columns([(stream, event) for event in events])).rowcount == 0
+        assert connection.execute(insert, event_columns([(stream, event) for event in events])).fetchone() == (0,)
 
 
 AWAY = [Fault(8, "half_open"), Fault(9, "say", items=2), Fault(10, "blind", back=3), Fault(11, "blind", back=1)]

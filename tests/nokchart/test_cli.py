@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -197,10 +197,10 @@ def test_from_the_database_to_files_and_back(run: Run, database: Database, tmp_p
     write_events(tmp_path / "output" / "broken", ["x"])
     write_events(tmp_path / "output" / "미라이_S9", [line(1_000, stream_id="S9"), "x"])
     result = run("import", "output")
-    assert result.exit_code == 2
+    assert result.exit_code == 1
     assert "S9: 1 new of 1 events" in result.stdout  # after the broken one
     assert "nokchart: output/미라이_S9, line 2: not JSON" in result.stderr.splitlines()
-    assert "nokchart: output/broken/events.jsonl holds no event (line 1: not JSON)." in result.stderr.splitlines()
+    assert "nokchart: output/broken: output/broken/events.jsonl holds no event (line 1: not JSON).\n" in result.stderr
 
     told = run("stats").stdout
     assert f"📁 미라이_{stream_id(CHANNEL, OPENED)}" in told
@@ -218,26 +218,68 @@ def test_from_the_database_to_files_and_back(run: Run, database: Database, tmp_p
     assert run("db", "migrate").stdout == "ready: postgresql\n"
 
 
-def test_a_bad_night_does_not_end_the_nightly_job(
-    run: Run, database: Database, monkeypatch: pytest.MonkeyPatch
+def test_one_failure_is_said_and_is_the_exit_code(
+    run: Run, database: Database, tmp_path: Path, quick_chart: None
 ) -> None:
-    nights = 0
+    with database.connect() as connection:
+        for day in (6, 7):
+            add_broadcast(connection, opened_at=datetime(2026, 1, day, tzinfo=UTC), closed_at=OPENED)
+    (tmp_path / "output").mkdir()
+    (tmp_path / "output" / "2026-01-06").write_text("in the way")
+    result = run("export")
+    assert result.exit_code == 1
+    assert result.stdout.startswith("output/2026-01-07/")
+    (sentence,) = result.stderr.splitlines()
+    assert sentence.startswith(f"nokchart: 20260106-090000_{CHANNEL}: output/2026-01-06/")
+    assert run("export", "--since", "2026-01-07", "--until", "2026-01-07").exit_code == 0
+    assert run("export", "--broadcast", 1, "--broadcast", 2, "--quiet").exit_code == 1
 
-    def three_nights(at: Any, job: Callable[[], None]) -> None:
-        nonlocal nights
-        for nights in range(1, 4):  # noqa: B007 - counted for the test
-            job()
 
-    def away(*_: Any, **__: Any) -> None:
-        import psycopg
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ("--date 2026-01-07 --since 2026-01-06", "--date and --since exclude each other"),
+        ("--daily 04:00 --broadcast 1", "--daily makes all that is missing: leave --broadcast out."),
+        ("--every 10", "--every goes with --daily"),
+    ],
+)
+def test_choices_that_exclude_each_other(run: Run, arguments: str, sentence: str) -> None:
+    assert sentence in _refused(run("export", *arguments.split()))
 
-        raise psycopg.OperationalError("server closed the connection")
 
-    monkeypatch.setattr("analytics.nightly.every_day", three_nights)
-    monkeypatch.setattr("analytics.nightly.find_broadcasts", away)
-    result = run("export", "--daily", "04:00")
-    assert (result.exit_code, nights) == (0, 3)
-    assert result.stderr.count("The database went away") == 3
+def test_what_is_not_kept_any_more_is_never_overwritten(
+    run: Run, timescale_database: Database, tmp_path: Path, quick_chart: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NOKCHART_DATABASE_URL", timescale_database.url)
+    with timescale_database.connect() as connection:
+        connection.execute("UPDATE retention SET keep_days = 7 WHERE relation = 'event'")
+        add_broadcast(connection, opened_at=datetime.now(UTC) - timedelta(days=8), closed_at=datetime.now(UTC))
+    result = run("export", "--broadcast", 1)
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert re.search(r": its messages are not all kept any more, so its files stay\.$", result.stderr)
+    assert not (tmp_path / "output").exists()
+    assert "all are up to date" in run("export").stderr
+    write_events(tmp_path / "in" / "old", [line(1_000)])
+    assert "messages from before" in _refused(run("import", "in"))
+
+
+def test_a_stop_leaves_nothing_half_written(database: Database, tmp_path: Path) -> None:
+    with database.connect() as connection:
+        broadcast_id = add_broadcast(connection, closed_at=OPENED)
+        connection.execute(
+            "INSERT INTO event (ts, broadcast_id, kind, event_key, source, content) "
+            "SELECT %s, %s, 'chat', n, 'live', repeat('x', 500) FROM generate_series(1, 200000) AS n",
+            (OPENED, broadcast_id),
+        )
+    with _start("export") as child:
+        deadline = time.monotonic() + 20
+        while not list(tmp_path.rglob(".events.jsonl.*")) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        child.terminate()
+        out, errors = child.communicate(timeout=10)
+    assert (child.returncode, out) == (143, "")
+    assert "Traceback" not in errors
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 def _start(*arguments: str, **options: Any) -> "subprocess.Popen[str]":

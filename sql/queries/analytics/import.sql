@@ -1,3 +1,12 @@
+-- name: imported_otherwise
+-- Whether an import of another day has the same stream_id.
+SELECT b.opened_at
+FROM broadcast AS b
+WHERE
+    b.stream_id = %(stream_id)s
+    AND b.close_cause = 'import'
+    AND abs(extract(EPOCH FROM b.opened_at - %(opened_at)s::timestamptz)) > 12 * 3600;
+
 -- name: import_broadcast
 -- The row of an imported broadcast, found or made, and whether it is an import; one that was collected keeps what the
 -- collector knows of it. No row where another import is making it at this moment.
@@ -94,5 +103,5 @@ ON CONFLICT DO NOTHING;
 -- name: touch_broadcast
 -- Rows of the broadcast are new: its files are to be made again.
 UPDATE broadcast
-SET updated_at = now()
+SET updated_at = clock_timestamp()
 WHERE broadcast_id = %(broadcast_id)s;

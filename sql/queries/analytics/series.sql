@@ -210,16 +210,15 @@ COPY (
 ) TO STDOUT (FORMAT csv);
 
 -- name: read_series
--- The series of one width, for charts.
+-- The series of one width, for charts: one array a column, for rows of Python objects would take the memory of a chart.
 SELECT
-    sec,
-    chat_count,
-    donation_count,
-    viewers,
-    in_gap
+    array_agg(sec ORDER BY sec) AS sec,
+    array_agg(chat_count ORDER BY sec) AS chat_count,
+    array_agg(donation_count ORDER BY sec) AS donation_count,
+    array_agg(viewers ORDER BY sec) AS viewers,
+    array_agg(in_gap ORDER BY sec) AS in_gap
 FROM series
-WHERE bucket_sec = %(bucket_sec)s
-ORDER BY sec;
+WHERE bucket_sec = %(bucket_sec)s;
 
 -- name: insert_series
 -- The rows of a chat_ts_1s.csv that is read back, one array a column.

@@ -1,58 +1,101 @@
 -- name: insert_events
--- A batch of events, one array a column. A second delivery of a message changes nothing.
-INSERT INTO event (
-    ts, broadcast_id, kind, event_key, user_id, nickname, content, amount, hidden, source, received_at, extra
-)
-SELECT
-    TIMESTAMPTZ 'epoch' + e.ts_ms * INTERVAL '1 millisecond',
-    b.broadcast_id,
-    e.kind,
-    e.event_key,
-    e.user_id,
-    e.nickname,
-    e.content,
-    e.amount,
-    e.hidden,
-    e.source,
-    TIMESTAMPTZ 'epoch' + e.received_ms * INTERVAL '1 millisecond',
-    e.extra::JSONB
-FROM
-    unnest(
-        $1::TEXT[], $2::BIGINT[], $3::TEXT[], $4::BIGINT[], $5::TEXT[], $6::TEXT[],
-        $7::TEXT[], $8::INTEGER[], $9::BOOLEAN[], $10::TEXT[], $11::BIGINT[], $12::TEXT[]
+-- A batch of events, one array a column; how many of them are new. A second delivery of a message changes nothing. What
+-- comes after the end of its broadcast makes the broadcast's files due again; the order of the locks keeps two writers
+-- from waiting for each other.
+WITH new AS (
+    INSERT INTO event (
+        ts, broadcast_id, kind, event_key, user_id, nickname, content, amount, hidden, source, received_at, extra
     )
-        AS e (
-            stream_id, ts_ms, kind, event_key, user_id, nickname, content, amount, hidden, source, received_ms, extra
+    SELECT
+        TIMESTAMPTZ 'epoch' + e.ts_ms * INTERVAL '1 millisecond',
+        b.broadcast_id,
+        e.kind,
+        e.event_key,
+        e.user_id,
+        e.nickname,
+        e.content,
+        e.amount,
+        e.hidden,
+        e.source,
+        TIMESTAMPTZ 'epoch' + e.received_ms * INTERVAL '1 millisecond',
+        e.extra::JSONB
+    FROM
+        unnest(
+            $1::TEXT[], $2::BIGINT[], $3::TEXT[], $4::BIGINT[], $5::TEXT[], $6::TEXT[],
+            $7::TEXT[], $8::INTEGER[], $9::BOOLEAN[], $10::TEXT[], $11::BIGINT[], $12::TEXT[]
         )
--- Left: rows of a broadcast that is not there must be refused, not vanish.
-LEFT JOIN broadcast AS b ON e.stream_id = b.stream_id
-ON CONFLICT DO NOTHING;
+            AS e (
+                stream_id, ts_ms, kind, event_key, user_id, nickname,
+                content, amount, hidden, source, received_ms, extra
+            )
+    -- Left: rows of a broadcast that is not there must be refused, not vanish.
+    LEFT JOIN broadcast AS b ON e.stream_id = b.stream_id
+    ON CONFLICT DO NOTHING
+    RETURNING broadcast_id
+),
+
+late AS (
+    SELECT b.broadcast_id
+    FROM broadcast AS b
+    WHERE b.closed_at IS NOT NULL AND b.broadcast_id IN (SELECT new.broadcast_id FROM new)
+    ORDER BY b.broadcast_id
+    FOR NO KEY UPDATE
+),
+
+touched AS (
+    UPDATE broadcast
+    SET updated_at = clock_timestamp()
+    FROM late
+    WHERE broadcast.broadcast_id = late.broadcast_id
+)
+
+SELECT count(*) AS events
+FROM new;
 
 -- name: hide_event
--- A message was blinded ($4 true) or restored; author and time name it.
-UPDATE event
-SET hidden = $4::BOOLEAN
-FROM broadcast AS b
-WHERE
-    b.stream_id = $1::TEXT
-    AND event.broadcast_id = b.broadcast_id
-    AND event.ts = TIMESTAMPTZ 'epoch' + $2::BIGINT * INTERVAL '1 millisecond'
-    AND event.user_id = $3::TEXT
-    AND event.hidden <> $4::BOOLEAN;
+-- A message was blinded ($4 true) or restored; author and time name it. After the end, the files are due again.
+WITH changed AS (
+    UPDATE event
+    SET hidden = $4::BOOLEAN
+    FROM broadcast AS b
+    WHERE
+        b.stream_id = $1::TEXT
+        AND event.broadcast_id = b.broadcast_id
+        AND event.ts = TIMESTAMPTZ 'epoch' + $2::BIGINT * INTERVAL '1 millisecond'
+        -- the same by an immutable function: so only the message's day is planned for
+        AND event.ts BETWEEN to_timestamp($2::BIGINT / 1000 - 1) AND to_timestamp($2::BIGINT / 1000 + 1)
+        AND event.user_id = $3::TEXT
+        AND event.hidden <> $4::BOOLEAN
+    RETURNING event.broadcast_id
+)
+
+UPDATE broadcast
+SET updated_at = clock_timestamp()
+WHERE closed_at IS NOT NULL AND broadcast_id IN (SELECT changed.broadcast_id FROM changed);
 
 -- name: settle_events
--- The state of messages as it is now, one array a column.
-UPDATE event
-SET hidden = s.hidden
-FROM
-    broadcast AS b,
-    unnest($2::BIGINT[], $3::BIGINT[], $4::BOOLEAN[]) AS s (ts_ms, event_key, hidden)
-WHERE
-    b.stream_id = $1::TEXT
-    AND event.broadcast_id = b.broadcast_id
-    AND event.ts = TIMESTAMPTZ 'epoch' + s.ts_ms * INTERVAL '1 millisecond'
-    AND event.event_key = s.event_key
-    AND event.hidden <> s.hidden;
+-- The state of messages as it is now, one array a column, in order of time. After the end, the files are due again.
+WITH changed AS (
+    UPDATE event
+    SET hidden = s.hidden
+    FROM
+        broadcast AS b,
+        unnest($2::BIGINT[], $3::BIGINT[], $4::BOOLEAN[]) AS s (ts_ms, event_key, hidden)
+    WHERE
+        b.stream_id = $1::TEXT
+        AND event.broadcast_id = b.broadcast_id
+        AND event.ts = TIMESTAMPTZ 'epoch' + s.ts_ms * INTERVAL '1 millisecond'
+        -- by parameters alone, not only by the join: or every packed day would be unpacked to look there
+        AND event.ts >= to_timestamp(($2::BIGINT[])[1] / 1000 - 1)
+        AND event.ts <= to_timestamp(($2::BIGINT[])[cardinality($2::BIGINT[])] / 1000 + 1)
+        AND event.event_key = s.event_key
+        AND event.hidden <> s.hidden
+    RETURNING event.broadcast_id
+)
+
+UPDATE broadcast
+SET updated_at = clock_timestamp()
+WHERE closed_at IS NOT NULL AND broadcast_id IN (SELECT changed.broadcast_id FROM changed);
 
 -- name: insert_rejected_item
 -- An item that could not be understood, as it came.
@@ -91,7 +134,7 @@ ON CONFLICT (channel_id, opened_at, anew_at) DO UPDATE
         title = coalesce(excluded.title, broadcast.title),
         category = coalesce(excluded.category, broadcast.category),
         chat_channel_id = coalesce(excluded.chat_channel_id, broadcast.chat_channel_id),
-        updated_at = now();
+        updated_at = clock_timestamp();
 
 -- name: end_stale_connections
 -- Connections that a killed collector could not end: they lasted at most until the last row that they brought. Only
@@ -103,7 +146,10 @@ SET
         (
             SELECT max(e.received_at)
             FROM event AS e
-            WHERE e.broadcast_id = connection.broadcast_id AND e.received_at >= connection.connected_at
+            WHERE
+                e.broadcast_id = connection.broadcast_id
+                AND e.received_at >= connection.connected_at
+                AND e.ts >= connection.connected_at - INTERVAL '1 hour' -- only its days are looked at
         )
     ),
     cause = 'collector killed'
@@ -118,7 +164,7 @@ WHERE
 -- The title or the category as it is now; a row only where it is another one.
 WITH changed AS (
     UPDATE broadcast
-    SET title = coalesce($3::TEXT, title), category = coalesce($4::TEXT, category), updated_at = now()
+    SET title = coalesce($3::TEXT, title), category = coalesce($4::TEXT, category), updated_at = clock_timestamp()
     WHERE stream_id = $1::TEXT
     RETURNING broadcast_id, title, category
 )
@@ -145,14 +191,14 @@ ON CONFLICT DO NOTHING;
 -- name: move_chat
 -- The broadcast's chat moved to another chat channel.
 UPDATE broadcast
-SET chat_channel_id = $2::TEXT, updated_at = now()
+SET chat_channel_id = $2::TEXT, updated_at = clock_timestamp()
 WHERE stream_id = $1::TEXT;
 
 -- name: close_broadcast
 -- The broadcast is over, and with it each connection that nobody could end: it lasted at most until its last row.
 WITH closed AS (
     UPDATE broadcast
-    SET closed_at = greatest($2::TIMESTAMPTZ, opened_at), close_cause = $3::TEXT, updated_at = now()
+    SET closed_at = greatest($2::TIMESTAMPTZ, opened_at), close_cause = $3::TEXT, updated_at = clock_timestamp()
     WHERE stream_id = $1::TEXT
     RETURNING broadcast_id
 )
@@ -164,7 +210,10 @@ SET
         (
             SELECT max(e.received_at)
             FROM event AS e
-            WHERE e.broadcast_id = connection.broadcast_id AND e.received_at >= connection.connected_at
+            WHERE
+                e.broadcast_id = connection.broadcast_id
+                AND e.received_at >= connection.connected_at
+                AND e.ts >= connection.connected_at - INTERVAL '1 hour' -- only its days are looked at
         )
     ),
     cause = 'collector killed'
@@ -263,25 +312,45 @@ filled AS (
         gap.broadcast_id = chat.broadcast_id
         AND gap.to_ts IS NULL
         AND (chat.back_at IS NULL OR chat.back_at <= gap.from_ts)
+    RETURNING gap.broadcast_id
+),
+
+ended AS (
+    UPDATE gap
+    SET to_ts = chat.back_at
+    FROM chat
+    WHERE gap.broadcast_id = chat.broadcast_id AND gap.to_ts IS NULL AND gap.from_ts < chat.back_at
+    RETURNING gap.broadcast_id
 )
 
-UPDATE gap
-SET to_ts = chat.back_at
-FROM chat
-WHERE gap.broadcast_id = chat.broadcast_id AND gap.to_ts IS NULL AND gap.from_ts < chat.back_at;
+UPDATE broadcast
+SET updated_at = clock_timestamp()
+WHERE
+    closed_at IS NOT NULL
+    AND (
+        broadcast_id IN (SELECT filled.broadcast_id FROM filled)
+        OR broadcast_id IN (SELECT ended.broadcast_id FROM ended)
+    );
 
 -- name: insert_gap
--- Chat that was delivered and could be kept nowhere.
-INSERT INTO gap (gap_id, broadcast_id, from_ts, to_ts, cause)
-SELECT
-    $2::UUID,
-    b.broadcast_id,
-    TIMESTAMPTZ 'epoch' + $3::BIGINT * INTERVAL '1 millisecond',
-    TIMESTAMPTZ 'epoch' + $4::BIGINT * INTERVAL '1 millisecond',
-    $5::TEXT
-FROM broadcast AS b
-WHERE b.stream_id = $1::TEXT
-ON CONFLICT DO NOTHING;
+-- Chat that was delivered and could be kept nowhere. After the end of the broadcast, its files are due again.
+WITH new AS (
+    INSERT INTO gap (gap_id, broadcast_id, from_ts, to_ts, cause)
+    SELECT
+        $2::UUID,
+        b.broadcast_id,
+        TIMESTAMPTZ 'epoch' + $3::BIGINT * INTERVAL '1 millisecond',
+        TIMESTAMPTZ 'epoch' + $4::BIGINT * INTERVAL '1 millisecond',
+        $5::TEXT
+    FROM broadcast AS b
+    WHERE b.stream_id = $1::TEXT
+    ON CONFLICT DO NOTHING
+    RETURNING broadcast_id
+)
+
+UPDATE broadcast
+SET updated_at = clock_timestamp()
+WHERE closed_at IS NOT NULL AND broadcast_id IN (SELECT new.broadcast_id FROM new);
 
 -- name: close_abandoned
 -- Broadcasts of the channel, other than $2, whose end nobody saw: they lasted at least until their newest message. Of
@@ -307,7 +376,7 @@ abandoned AS (
     SET
         closed_at = greatest(newest.ts, CASE WHEN newest.opened_at = $3::TIMESTAMPTZ THEN $4::TIMESTAMPTZ END),
         close_cause = 'unseen',
-        updated_at = now()
+        updated_at = clock_timestamp()
     FROM newest
     WHERE broadcast.broadcast_id = newest.broadcast_id
     RETURNING broadcast.broadcast_id, newest.ts, broadcast.closed_at
@@ -321,7 +390,10 @@ ended AS (
             (
                 SELECT max(e.received_at)
                 FROM event AS e
-                WHERE e.broadcast_id = connection.broadcast_id AND e.received_at >= connection.connected_at
+                WHERE
+                    e.broadcast_id = connection.broadcast_id
+                    AND e.received_at >= connection.connected_at
+                    AND e.ts >= connection.connected_at - INTERVAL '1 hour' -- only its days are looked at
             )
         ),
         cause = 'collector killed'
