@@ -9,6 +9,8 @@ from nokchart.config import load_channels, load_config
 from nokchart.console import complain, one_sentence, tell
 from nokchart.database_commands import database_app
 from nokchart.export_commands import export, import_
+from nokchart.live_command import live
+from nokchart.notify.commands import notify_app
 from nokchart.options import ConfigFile, LanguageOption, OutDir, Strict, day_of, job_settings
 
 app = typer.Typer(
@@ -18,8 +20,10 @@ app = typer.Typer(
     help="Keeps every chat of Chzzk broadcasts and finds the moments when the chat erupts.",
 )
 app.add_typer(database_app, name="db")
+app.add_typer(notify_app, name="notify")
 app.command()(export)
 app.command("import")(import_)
+app.command()(live)
 
 
 @app.command()

@@ -19,6 +19,8 @@ _CHANNEL_ID = re.compile(r"[0-9a-zA-Z_-]{1,64}")
 # Chzzk tells its own clients to poll every ten seconds.
 _POLITE_POLL_SEC = 10.0
 
+_EVENTS = ("started", "ended", "peak", "stalled")
+
 
 class ConfigError(NokchartError):
     """The configuration cannot be used."""
@@ -66,6 +68,13 @@ class Config(BaseModel):
     language: Literal["ko", "en"] = "ko"
     export_at_end: bool = True
 
+    # Messages to people
+    notify_urls: str | None = None
+    notify_events: str = "started ended peak stalled"
+    notify_peak_score: Annotated[float, Field(ge=0)] = 6.0
+    notify_channel_minutes: Annotated[float, Field(ge=0, le=1440)] = 5.0
+    notify_per_hour: Annotated[int, Field(ge=1, le=3600)] = 30
+
     # Database
     database_url: str | None = None
     writer_password: SecretStr | None = None
@@ -94,6 +103,28 @@ class Config(BaseModel):
     def _is_expanded(cls, value: Path | None) -> Path | None:
         # In a file or a container's environment no shell has done it, and a folder called ~ helps nobody.
         return None if value is None else value.expanduser()
+
+    @field_validator("notify_urls", "notify_events", mode="before")
+    @classmethod
+    def _is_list(cls, value: object) -> object:
+        # A list in a file, and words with blanks or commas between them in the environment, are the same.
+        if isinstance(value, list) and all(isinstance(entry, str) for entry in value):
+            return " ".join(value)
+        if isinstance(value, str):
+            return " ".join(re.split(r"[\s,]+", value.strip(" \t\n,")))
+        return value
+
+    @field_validator("notify_events")
+    @classmethod
+    def _is_known(cls, value: str) -> str:
+        if not value or not set(value.split()) <= set(_EVENTS):
+            raise ValueError(f"write some of {', '.join(_EVENTS)}")
+        return value
+
+    @property
+    def notify_to(self) -> list[str]:
+        """The addresses that messages go to. Each is a secret."""
+        return (self.notify_urls or "").split()
 
     @property
     def data_folder(self) -> Path:

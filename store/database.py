@@ -16,7 +16,7 @@ from psycopg import conninfo, sql
 
 from store.embedded import EmbeddedServer
 from store.errors import NokchartError
-from store.migrate import Edition, migrate
+from store.migrate import Edition, migrate, migrated_edition
 
 # Any of these in the environment means that libpq has been told where the server is.
 _PLACE = (("service", "PGSERVICE"), ("host", "PGHOST"), ("port", "PGPORT"), ("dbname", "PGDATABASE"))
@@ -94,19 +94,22 @@ def is_configured(url: str | None) -> bool:
     return bool(url) or any(os.environ.get(name) for name in _LIBPQ_PLACE)
 
 
-def reach(url: str | None) -> Database:
-    """The configured server's database, migrated. Errors as open_database's."""
+def reach(url: str | None, *, migrating: bool = True) -> Database:
+    """The configured server's database, migrated, or as it is. Errors as open_database's."""
     with explaining_failures():
-        return _prepare(url or "")
+        return _prepare(url or "", migrating)
 
 
 @contextmanager
-def reachable(url: str | None, home: Path) -> Iterator[Callable[[], Database]]:
+def reachable(url: str | None, home: Path, *, migrating: bool = True) -> Iterator[Callable[[], Database]]:
     """For as long as the block runs: a function that gives the database, whenever it is called, or raises what
     open_database does. It starts the embedded server again where that was killed.
+
+    Without `migrating` a configured database is taken as it is, for who may only read it; SchemaError where its tables
+    are not of this version. The embedded one is always the user's own.
     """
     if is_configured(url):
-        yield lambda: reach(url)
+        yield lambda: reach(url, migrating=migrating)
         return
     with EmbeddedServer(home / "postgres") as server:
 
@@ -183,7 +186,7 @@ def database_beside(database: Database, name: str) -> Iterator[Database]:
             admin.execute(drop)
 
 
-def _prepare(url: str) -> Database:
+def _prepare(url: str, migrating: bool = True) -> Database:
     parameters = _parameters(url)
     with _connect(parameters) as connection:
         # The parameters as libpq resolved them, environment and service file included: asyncpg knows fewer of those.
@@ -192,7 +195,7 @@ def _prepare(url: str) -> Database:
             resolved["password"] = connection.info.password
         if connection.info.host:
             resolved["host"] = connection.info.host
-        edition = migrate(connection)
+        edition = migrate(connection) if migrating else migrated_edition(connection)
     return Database(resolved, edition)
 
 

@@ -59,6 +59,25 @@ def migrate(connection: psycopg.Connection[tuple[Any, ...]]) -> Edition:
         ) from error
 
 
+def migrated_edition(connection: psycopg.Connection[tuple[Any, ...]]) -> Edition:
+    """The edition of a database that is only read. SchemaError where its tables are not those of this program."""
+    try:
+        version = installed_version(connection)
+        if version is not None and version > HEAD:
+            raise SchemaError(_newer(version))
+        if version != HEAD:
+            raise SchemaError(
+                f"The database has {'no tables of NokChart' if version is None else f'an older schema ({version})'}: "
+                "run `nokchart db migrate` as its owner."
+            )
+        return _installed_edition(connection)
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise SchemaError(
+            f"The database user may not read NokChart's tables ({error.diag.message_primary}): "
+            "run `nokchart db migrate` as the owner, with a password for nokchart_reader."
+        ) from error
+
+
 def installed_version(connection: psycopg.Connection[tuple[Any, ...]]) -> str | None:
     """The revision of the tables in the database, or None where there are none."""
     row = connection.execute("SELECT to_regclass('alembic_version') IS NOT NULL").fetchone()
@@ -116,10 +135,7 @@ def _current(connection: psycopg.Connection[tuple[Any, ...]]) -> Edition | None:
     if version is None:
         return None
     if version > HEAD:
-        raise SchemaError(
-            f"The database's schema ({version}) is newer than this NokChart knows ({HEAD}): update NokChart, "
-            "or point database_url at another database."
-        )
+        raise SchemaError(_newer(version))
     if version < HEAD:
         return None
     row = connection.execute("SELECT edition, definitions FROM installation").fetchone()
@@ -144,6 +160,13 @@ def _install(connection: psycopg.Connection[tuple[Any, ...]]) -> Edition:
             run_schema(connection, kind)
         connection.execute("UPDATE installation SET definitions = %s", (_digest(edition),))
         return edition
+
+
+def _newer(version: str) -> str:
+    return (
+        f"The database's schema ({version}) is newer than this NokChart knows ({HEAD}): update NokChart, "
+        "or point database_url at another database."
+    )
 
 
 def _installed_edition(connection: psycopg.Connection[tuple[Any, ...]]) -> Edition:
