@@ -307,7 +307,7 @@ GROUP BY 1, 2
 ORDER BY 1, 2;
 
 -- name: live_engagement
--- Series: chats a minute of 100 viewers by channel, where both are known.
+-- Series: chats a minute of 100 viewers by channel, in buckets of at least five minutes, where both are known.
 WITH aired AS (
     SELECT
         b.broadcast_id,
@@ -323,7 +323,7 @@ WITH aired AS (
 watched AS (
     SELECT
         broadcast_id,
-        date_bin(INTERVAL '5 minutes', ts, '2000-01-03 00:00:00+09') AS bucket,
+        date_bin($__interval_ms * INTERVAL '1 millisecond', ts, '2000-01-03 00:00:00+09') AS bucket,
         avg(viewers) AS viewers
     FROM viewer_sample
     WHERE broadcast_id = any(array(SELECT broadcast_id FROM aired)) AND $__timeFilter(ts)
@@ -333,17 +333,18 @@ watched AS (
 said AS (
     SELECT
         broadcast_id,
-        bucket,
-        chat_count / 5.0 AS chats_per_minute
+        date_bin($__interval_ms * INTERVAL '1 millisecond', bucket, '2000-01-03 00:00:00+09') AS bucket,
+        avg(chat_count / 5.0) AS chats_per_minute
     FROM chat_300s
     WHERE
         broadcast_id = any(array(SELECT broadcast_id FROM aired)) AND $__timeFilter(bucket)
         -- the newest is not over yet
         AND bucket < now() - INTERVAL '5 minutes'
+    GROUP BY 1, 2
 )
 
 SELECT
-    date_bin($__interval_ms * INTERVAL '1 millisecond', s.bucket, '2000-01-03 00:00:00+09') AS time,
+    s.bucket AS time,
     a.channel AS metric,
     (100 * avg(s.chats_per_minute) / nullif(avg(w.viewers), 0))::double precision AS value
 FROM said AS s
@@ -401,8 +402,12 @@ CROSS JOIN
             d.broadcast_id = m.broadcast_id
             AND d.ts >= m.bucket
             AND d.ts < m.bucket + INTERVAL '1 minute'
+            AND $__timeFilter(d.ts)
             AND d.kind = 'donation'
             AND NOT d.hidden
+        -- a limit of its own, so that it is done minute by minute
+        ORDER BY d.ts DESC
+        LIMIT 30
     ) AS e
 ORDER BY e.ts DESC
 LIMIT 30;

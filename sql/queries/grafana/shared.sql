@@ -34,10 +34,17 @@ WITH analysed AS (
     INNER JOIN broadcast AS b ON p.broadcast_id = b.broadcast_id
     INNER JOIN channel AS c ON b.channel_id = c.channel_id
     WHERE
-        b.channel_id = any(ARRAY[${channel:sqlstring}]::text[])
+        p.broadcast_id = any(
+            array(
+                SELECT broadcast_id
+                FROM broadcast
+                WHERE
+                    channel_id = any(ARRAY[${channel:sqlstring}]::text[])
+                    AND opened_at < $__timeTo()
+                    AND coalesce(closed_at, 'infinity') > $__timeFrom()
+            )
+        )
         AND p.rank <= 10
-        AND b.opened_at < $__timeTo()
-        AND coalesce(b.closed_at, 'infinity') > $__timeFrom()
         AND $__timeFilter(b.opened_at + p.onset_sec * INTERVAL '1 second')
     ORDER BY p.score DESC
     LIMIT 100
@@ -47,9 +54,15 @@ on_air AS (
     SELECT
         b.broadcast_id,
         coalesce(c.name, c.channel_id) AS channel,
-        date_trunc('second', greatest(b.opened_at, now() - INTERVAL '20 minutes')) AS from_ts
+        date_trunc('second', greatest(b.opened_at, now() - INTERVAL '20 minutes')) AS from_ts,
+        m.missing
     FROM broadcast AS b
     INNER JOIN channel AS c ON b.channel_id = c.channel_id
+    LEFT JOIN LATERAL (
+        SELECT range_agg(tstzrange(g.from_ts, g.to_ts)) AS missing
+        FROM gap AS g
+        WHERE g.broadcast_id = b.broadcast_id AND g.repaired_at IS NULL
+    ) AS m ON TRUE
     WHERE b.channel_id = any(ARRAY[${channel:sqlstring}]::text[]) AND b.closed_at IS NULL
 ),
 
@@ -61,16 +74,7 @@ seconds AS (
         -- who writes twice in a second counts once: nobody alone is a surge
         array_agg(coalesce(r.chatters, 0)::integer ORDER BY s.bucket) AS crowd,
         array_agg(
-            EXISTS ( -- noqa: CP03, LT01, LT06
-                SELECT
-                FROM gap AS m
-                WHERE
-                    m.broadcast_id = o.broadcast_id
-                    AND m.repaired_at IS NULL
-                    AND m.from_ts < s.bucket + INTERVAL '1 second'
-                    AND coalesce(m.to_ts, 'infinity') > s.bucket
-            )
-            ORDER BY s.bucket
+            coalesce(tstzrange(s.bucket, s.bucket + INTERVAL '1 second') && o.missing, FALSE) ORDER BY s.bucket
         ) AS in_gap
     FROM on_air AS o
     CROSS JOIN LATERAL generate_series(o.from_ts, now() - INTERVAL '2 seconds', INTERVAL '1 second') AS s (bucket)
