@@ -1,4 +1,4 @@
-"""What all dashboards are put together from: statements as targets, panels of a few kinds, colours, links, variables."""
+"""What dashboards are put together from: statements as targets, panels of a few kinds, colours, links, variables."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -358,7 +358,7 @@ WITH chosen AS (
         b.broadcast_id,
         b.opened_at,
         least(coalesce(b.closed_at, now()), $__timeTo()) AS shown_to,
-        CASE WHEN ${moment:sqlstring} ~ '^\d{1,13}$' THEN left(${moment:sqlstring}, 13) END::bigint::text AS moment_ms
+        CASE WHEN ${moment:sqlstring} ~ '^\d{1,13}$' THEN left(${moment:sqlstring}, 13) END::bigint AS moment_ms
     FROM broadcast AS b
     WHERE b.stream_id = ${broadcast:sqlstring}
 ),
