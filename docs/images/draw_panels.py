@@ -62,7 +62,7 @@ class Artist:
         figure.text(16 / width, 1 - 32 / height, self.model["title"], size=15, weight="semibold", va="center")
         span = f"{self._clock(self.view.since)}  →  {self._clock(self.view.until)}"
         figure.text(1 - 16 / width, 1 - 32 / height, span, size=10, color=FAINT, ha="right", va="center")
-        marks = [(one, self.ask(one["target"]["rawSql"])) for one in self.model["annotations"]["list"]]
+        marks = [(one, self.ask(one["target"]["rawSql"])) for one in self.model["annotations"].get("list", [])]
         for panel in panels:
             place = panel["gridPos"]
             left, top = 8 + place["x"] * COLUMN + 4, 60 + place["y"] * ROW + 4

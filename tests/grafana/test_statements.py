@@ -182,7 +182,7 @@ _NUMBERS = pytest.StashKey[dict[str, Any]]()
 
 
 def test_what_was_not_collected_is_null_and_silence_is_zero(staged: Database) -> None:
-    (rate,) = (found for found in statements(MODELS["broadcast"]) if "minute_mean" in found.statement)
+    (rate,) = (found for found in statements(MODELS["broadcast"]) if found.owner.get("title") == "Chat rate")
     with staged.connect(autocommit=True) as connection:
         ended, _ = _streams(connection)
         view = _view(rate, ENDED + timedelta(minutes=8), ENDED + timedelta(minutes=14), ended)

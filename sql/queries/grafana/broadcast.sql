@@ -398,7 +398,8 @@ CROSS JOIN
             d.nickname,
             d.content,
             d.kind,
-            d.amount
+            d.amount,
+            d.event_key
         FROM event AS d
         WHERE
             d.broadcast_id = c.broadcast_id
@@ -406,10 +407,10 @@ CROSS JOIN
             AND d.ts < c.moment + INTERVAL '15 seconds'
             AND NOT d.hidden
             AND d.content IS NOT NULL
-        ORDER BY abs(extract(EPOCH FROM d.ts - c.moment))
+        ORDER BY abs(extract(EPOCH FROM d.ts - c.moment)), d.event_key
         LIMIT 200
     ) AS e
-ORDER BY e.ts;
+ORDER BY e.ts, e.event_key;
 
 -- name: annotate_broadcast_peaks
 -- Annotation: the broadcast's peaks, and why.
