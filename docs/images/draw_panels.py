@@ -15,7 +15,7 @@ import psycopg
 from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyBboxPatch, Rectangle
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, MultipleLocator
 
 from grafana.macros import View, expand
 
@@ -27,7 +27,12 @@ LEAST_MS = {"1s": 1_000, "$bucket": 1_000, "1m": 60_000, "5m": 300_000, "1d": 86
 
 for font in (Path(__file__).parents[2] / "analytics" / "fonts").glob("*.otf"):
     font_manager.fontManager.addfont(font)
-mpl.rcParams |= {"font.family": "Pretendard JP", "text.color": TEXT, "axes.unicode_minus": False, "text.parse_math": False}
+mpl.rcParams |= {
+    "font.family": "Pretendard JP",
+    "text.color": TEXT,
+    "axes.unicode_minus": False,
+    "text.parse_math": False,
+}
 
 
 @dataclass
@@ -90,6 +95,7 @@ class Artist:
             edgecolor=EDGE,
             linewidth=0.8,
             transform=figure.transFigure,
+            zorder=-1,
         )
         figure.add_artist(box)
         figure.text((left + 12) / width, (low + h - 18) / height, title, size=10.5, weight="semibold", va="center")
@@ -99,7 +105,8 @@ class Artist:
     def _timeseries(self, axes: Axes, panel: dict[str, Any], w: float, h: float, marks: list[Any]) -> None:
         target = panel["targets"][0]
         result = self.ask(target["rawSql"], int(panel["maxDataPoints"]), panel.get("interval", "1s"))
-        axes.set_position(_shrunk(axes, w, h, left=62, low=44, right=8, top=4))
+        right = 62 if "right" in str(panel["fieldConfig"]["overrides"]) else 8
+        axes.set_position(_shrunk(axes, w, h, left=62, low=44, right=right, top=4))
         lines = _lines(panel, result)
         bars = panel["fieldConfig"]["defaults"].get("custom", {}).get("drawStyle") == "bars"
         step = View(
@@ -121,6 +128,7 @@ class Artist:
         lines = [(name, x, result.column(name)) for name in result.columns if name != panel["options"]["xField"]]
         self._plot(axes, panel, lines, False, 0)
         axes.set_xlim(0, max(x, default=1))
+        axes.xaxis.set_major_locator(MultipleLocator(1800))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda second, _: _text(second, "dthms", None)))
 
     def _plot(self, axes: Axes, panel: dict[str, Any], lines: list[Any], bars: bool, step: float) -> None:
@@ -150,7 +158,9 @@ class Artist:
         for one in [axes, right]:
             if one is not None:
                 one.set_ylim(bottom=0)
-                one.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _text(value, unit or _unit(panel), decimals)))
+                one.yaxis.set_major_formatter(
+                    FuncFormatter(lambda value, _: _text(value, unit or _unit(panel), decimals))
+                )
                 one.tick_params(colors=FAINT, labelsize=8.5, length=0)
                 for spine in one.spines.values():
                     spine.set_visible(False)
@@ -207,7 +217,17 @@ class Artist:
             spark.set_ylim(0, high * 1.5)
             spark.text(0.02, 0.62, name, transform=spark.transAxes, size=10.5, va="center")
             last = _text(y[-1] if y else None, "", 1, panel["fieldConfig"]["defaults"].get("noValue", "–"))
-            spark.text(0.98, 0.6, last, transform=spark.transAxes, size=21, ha="right", va="center", color=color, weight="semibold")
+            spark.text(
+                0.98,
+                0.6,
+                last,
+                transform=spark.transAxes,
+                size=21,
+                ha="right",
+                va="center",
+                color=color,
+                weight="semibold",
+            )
 
     def _bargauge(self, axes: Axes, panel: dict[str, Any], w: float, h: float, marks: list[Any]) -> None:
         result = self.ask(panel["targets"][0]["rawSql"])
@@ -220,7 +240,9 @@ class Artist:
             share = (float(value) - defaults["min"]) / (defaults["max"] - defaults["min"])
             axes.text(0, y, name, size=10, va="center")
             axes.add_patch(Rectangle((130, y - 0.3), w - 215, 0.6, color="#22252b"))
-            axes.add_patch(Rectangle((130, y - 0.3), max(share, 0) * (w - 215), 0.6, color=_colour(look, value), alpha=0.8))
+            axes.add_patch(
+                Rectangle((130, y - 0.3), max(share, 0) * (w - 215), 0.6, color=_colour(look, value), alpha=0.8)
+            )
             shown = _text(value, look["unit"], look["decimals"])
             axes.text(w, y, shown, size=11, va="center", ha="right", color=_colour(look, value))
 
@@ -239,9 +261,18 @@ class Artist:
         axes.set_ylim(h, 0)
         x = 0.0
         for name in names:
-            axes.text(x + 6, 12, looks[name].get("displayName", name), size=9.5, color="#6e9fff", va="center", clip_on=True)
             values = result.column(name)
-            most = looks[name].get("max") or max((float(v) for v in values if isinstance(v, int | float | Decimal)), default=1)
+            gauge = (looks[name].get("custom.cellOptions") or {}).get("type") == "gauge"
+            right = (
+                not gauge
+                and not looks[name].get("mappings")
+                and any(isinstance(v, int | float | Decimal) for v in values)
+            )
+            at, side = (x + widths[name] - 10, "right") if right else (x + 6, "left")
+            axes.text(at, 12, looks[name].get("displayName", name), size=9.5, color="#6e9fff", va="center", ha=side)
+            shared = result.rows if panel.get("transformations") else [values]
+            numbers = [float(one) for row in shared for one in row if isinstance(one, int | float | Decimal)]
+            most = looks[name].get("max") or max(numbers, default=1)
             for number, value in enumerate(values[: int((h - 26) // tall)]):
                 y = 26 + number * tall
                 _cell(axes, looks[name], value, x, y, widths[name], tall, most)
@@ -257,9 +288,7 @@ def _cell(axes: Axes, look: dict[str, Any], value: Any, x: float, y: float, w: f
     shown = one["text"] if one else _text(value, look.get("unit", ""), look.get("decimals"), look.get("noValue", ""))
     color = TEXT
     if options.get("type") == "color-background" and isinstance(value, int | float):
-        shade = plt.get_cmap("Blues_r")(0.08 + 0.0 + 0.8 * (1 - float(value) / most)) if most else PANEL
-        shade = tuple(0.15 * a + 0.85 * b for a, b in zip((0.1, 0.1, 0.12, 1), _blend(float(value) / most), strict=True))
-        axes.add_patch(Rectangle((x + 1, y + 1), w - 2, h - 2, color=shade))
+        axes.add_patch(Rectangle((x + 1, y + 1), w - 2, h - 2, color=_shade(float(value) / most)))
         axes.text(x + w / 2, y + h / 2, shown, size=9.5, ha="center", va="center", color="white")
         return
     if options.get("type") == "color-text":
@@ -276,8 +305,9 @@ def _cell(axes: Axes, look: dict[str, Any], value: Any, x: float, y: float, w: f
     axes.text(x + 6, y + h / 2, _fit(shown, w - 12), size=9.5, va="center", color=color)
 
 
-def _blend(share: float) -> tuple[float, float, float, float]:
-    return (0.09 + 0.1 * share, 0.12 + 0.35 * share, 0.16 + 0.75 * share, 1.0)
+def _shade(share: float) -> tuple[float, float, float]:
+    """From the panel's ground to blue, as Grafana's continuous-blues."""
+    return (0.09 + 0.08 * share, 0.11 + 0.33 * share, 0.13 + 0.74 * share)
 
 
 def _fit(text: str, width: float) -> str:
@@ -302,7 +332,12 @@ def _matrix(result: Result) -> Result:
 def _shrunk(axes: Axes, w: float, h: float, left: float, low: float, right: float, top: float) -> Any:
     box = axes.get_position()
     across, up = box.width / w, box.height / h
-    return (box.x0 + left * across, box.y0 + low * up, box.width - (left + right) * across, box.height - (low + top) * up)
+    return (
+        box.x0 + left * across,
+        box.y0 + low * up,
+        box.width - (left + right) * across,
+        box.height - (low + top) * up,
+    )
 
 
 def _lines(panel: dict[str, Any], result: Result) -> list[tuple[str, list[Any], list[Any]]]:
@@ -341,7 +376,10 @@ def _overrides(panel: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def _unit(panel: dict[str, Any]) -> str:
-    return next((one["value"] for o in panel["fieldConfig"]["overrides"][1:] for one in o["properties"] if one["id"] == "unit"), "")
+    return next(
+        (one["value"] for o in panel["fieldConfig"]["overrides"][1:] for one in o["properties"] if one["id"] == "unit"),
+        "",
+    )
 
 
 def _colour(look: dict[str, Any], value: Any) -> str:
@@ -365,7 +403,14 @@ def _text(value: Any, unit: str, decimals: int | None, nothing: str = "–") -> 
         return nothing
     if isinstance(value, datetime):
         local = value.astimezone(KOREA)
-        return local.strftime({"time:HH:mm:ss": "%H:%M:%S", "time:MM-DD HH:mm": "%m-%d %H:%M", "time:MM-DD HH:mm:ss": "%m-%d %H:%M:%S", "dateTimeFromNow": "%m-%d %H:%M"}.get(unit, "%Y-%m-%d %H:%M:%S"))
+        return local.strftime(
+            {
+                "time:HH:mm:ss": "%H:%M:%S",
+                "time:MM-DD HH:mm": "%m-%d %H:%M",
+                "time:MM-DD HH:mm:ss": "%m-%d %H:%M:%S",
+                "dateTimeFromNow": "%m-%d %H:%M",
+            }.get(unit, "%Y-%m-%d %H:%M:%S")
+        )
     if isinstance(value, str):
         return value
     number = float(value)
@@ -388,7 +433,11 @@ def _text(value: Any, unit: str, decimals: int | None, nothing: str = "–") -> 
         return f"{number:.{decimals or 0}f}%"
     if unit == "short":
         return _short(number, decimals)
-    plain = f"{number:.{decimals}f}" if decimals is not None else (f"{number:.0f}" if number == int(number) else f"{number:.3g}")
+    plain = (
+        f"{number:.{decimals}f}"
+        if decimals is not None
+        else (f"{number:.0f}" if number == int(number) else f"{number:.3g}")
+    )
     return plain + unit.removeprefix("suffix:") if unit.startswith("suffix:") else plain
 
 
@@ -400,5 +449,7 @@ def _scaled(number: float, base: int, names: list[str], decimals: int | None) ->
     power = 0
     while abs(number) >= base and power < len(names) - 1:
         number, power = number / base, power + 1
-    shown = f"{number:.{decimals}f}" if decimals is not None else f"{number:.3g}" if abs(number) < 1000 else f"{number:.0f}"
+    shown = (
+        f"{number:.{decimals}f}" if decimals is not None else f"{number:.3g}" if abs(number) < 1000 else f"{number:.0f}"
+    )
     return f"{shown} {names[power]}".strip()

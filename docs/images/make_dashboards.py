@@ -7,6 +7,7 @@ import hashlib
 import json
 import random
 import sys
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,7 +22,8 @@ from simulator import Broadcast, generate, random_bursts
 from store.database import open_database
 
 HERE = Path(__file__).parent
-NOW = datetime.now(UTC).replace(microsecond=0)
+# The statements ask for what is now: so the data reach to when they will be there.
+NOW = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=150)
 CHANNELS = {"달빛너굴": (5.0, 1_400), "초코민트": (2.6, 800), "한밤의고양이": (1.4, 420), "느린거북": (0.7, 180)}
 TITLES = ["소울라이크 노데스 도전", "저스트 채팅, 사연 읽기", "공포 게임 밤샘", "신작 첫 플레이", "노래 방송"]
 DAYS = 21
@@ -101,7 +103,13 @@ def write_broadcast(
 ) -> None:
     seconds = int(length)
     bursts = random_bursts(
-        f"{name}{begin}", seconds - 300, max(seconds // 700, 2), first_after_sec=240, min_gap_sec=180, gains=(3, 8), decays_sec=(15, 50)
+        f"{name}{begin}",
+        seconds - 300,
+        max(seconds // 700, 2),
+        first_after_sec=240,
+        min_gap_sec=180,
+        gains=(3, 8),
+        decays_sec=(15, 50),
     )
     drift = ((0, 0.5), (seconds // 5, 1.0), (seconds // 2, 1.3), (seconds, 0.9))
     script = Broadcast(seconds, base_rate=rate, bursts=bursts, drift=drift, donations_per_min=0.2 + rate / 4)
@@ -113,7 +121,18 @@ def write_broadcast(
             if not lost[0] <= item.offset_ms / 1000 < lost[1]:
                 sent = begin + timedelta(milliseconds=item.offset_ms)
                 received = sent + timedelta(milliseconds=luck.gammavariate(4, 30))
-                row = (sent, number, "other" if item.kind == "shop" else item.kind, key, item.user_id, item.nickname, item.text, item.amount, "live", received)
+                row = (
+                    sent,
+                    number,
+                    "other" if item.kind == "shop" else item.kind,
+                    key,
+                    item.user_id,
+                    item.nickname,
+                    item.text,
+                    item.amount,
+                    "live",
+                    received,
+                )
                 copy.write_row(row)
     if lost[1]:
         span = (begin + timedelta(seconds=lost[0]), begin + timedelta(seconds=lost[1]))
@@ -131,7 +150,9 @@ def write_broadcast(
     with connection.cursor().copy("COPY viewer_sample (ts, broadcast_id, viewers) FROM STDIN") as copy:
         for minute in range(0, seconds, 60):
             share = min(minute / 1800, 1) * (1 + 0.2 * minute / seconds)
-            copy.write_row((begin + timedelta(seconds=minute), number, int(watching * share * luck.uniform(0.97, 1.03)) + 20))
+            copy.write_row(
+                (begin + timedelta(seconds=minute), number, int(watching * share * luck.uniform(0.97, 1.03)) + 20)
+            )
     connection.execute(
         "INSERT INTO broadcast_change (ts, broadcast_id, title, category) SELECT %s, %s, %s, '토크'",
         (begin + timedelta(seconds=seconds * 0.6), number, "잠깐 쉬어요, 이야기해요"),
@@ -141,6 +162,7 @@ def write_broadcast(
 def main(languages: list[str]) -> None:
     with TemporaryDirectory() as home, open_database(None, Path(home)) as database, database.connect() as connection:
         stage(connection)
+        time.sleep(max(0, (NOW - datetime.now(UTC)).total_seconds()))
         connection.autocommit = True
         everyone = [row[0] for row in connection.execute("SELECT channel_id FROM channel ORDER BY name")]
         chosen = connection.execute(
@@ -152,12 +174,14 @@ def main(languages: list[str]) -> None:
         several = {"channel": everyone}
         views = {
             "live": View(NOW - timedelta(minutes=90), NOW, variables=several),
-            "broadcast": View(chosen[2], chosen[3], variables={"channel": chosen[1], "broadcast": chosen[0], "moment": ""}),
+            "broadcast": View(
+                chosen[2], chosen[3], variables={"channel": chosen[1], "broadcast": chosen[0], "moment": ""}
+            ),
             "channels": View(NOW - timedelta(days=DAYS + 1), NOW, variables=several),
-            "health": View(NOW - timedelta(hours=24), NOW, variables=several),
+            "health": View(NOW - timedelta(days=7), NOW, variables=several),
         }
-        for language in languages:
-            for name, view in views.items():
+        for name, view in views.items():
+            for language in languages:
                 model = json.loads((HERE.parents[1] / "grafana" / "dashboards" / language / f"{name}.json").read_text())
                 suffix = "" if language == "en" else f".{language}"
                 (HERE / "grafana").mkdir(exist_ok=True)

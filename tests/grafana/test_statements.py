@@ -203,9 +203,7 @@ def test_what_was_not_collected_is_null_and_silence_is_zero(staged: Database) ->
         assert 0 in [at[second][1] for second in range(481, 599)]
 
 
-@pytest.mark.parametrize(
-    ("minutes", "relation"), [(30, "chat_1s"), (12 * 60, "chat_60s"), (90 * 24 * 60, "chat_300s")]
-)
+@pytest.mark.parametrize(("minutes", "relation"), [(30, "chat_1s"), (12 * 60, "chat_60s"), (90 * 24 * 60, "chat_300s")])
 def test_the_range_chooses_the_relation(staged: Database, minutes: int, relation: str) -> None:
     if staged.edition != "timescaledb":
         pytest.skip("plain PostgreSQL has no buckets but the messages")
