@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from grafana_foundation_sdk.builders import dashboard
+from grafana_foundation_sdk.cog import builder as cogbuilder
 from grafana_foundation_sdk.models import dashboard as models
 
 from grafana.broadcast import broadcast
@@ -101,7 +102,7 @@ def _dashboard(name: str, title: str, page: Page, say: Say) -> dashboard.Dashboa
     return made
 
 
-class _Placed:
+class _Placed(cogbuilder.Builder[models.Panel]):
     """A panel that is built already: the SDK asks for builders."""
 
     def __init__(self, panel: models.Panel) -> None:
@@ -122,4 +123,7 @@ def _finished(made: dashboard.Dashboard) -> dict[str, Any]:
         # the SDK gives these, of interval variables, to all
         for key in ("auto", "auto_min", "auto_count"):
             variable.pop(key, None)
+    for panel in model["panels"]:
+        # of tables before Grafana 13
+        panel["options"].pop("footer", None)
     return model

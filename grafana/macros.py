@@ -1,7 +1,7 @@
 """What Grafana does to a statement before PostgreSQL sees it: macros and variables are replaced by text.
 
-Tests, benchmarks and the documentation's pictures run the dashboards' statements without a Grafana; this does for them what
-Grafana does, in its order, for the macros and the one format of variables that the dashboards use.
+Tests, benchmarks and the documentation's pictures run the dashboards' statements without a Grafana; this does for them
+what Grafana does, in its order, for the macros and the one format of variables that the dashboards use.
 """
 
 import re

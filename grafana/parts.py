@@ -250,7 +250,6 @@ def _variable(name: str, label: str, query: str) -> dashboard.QueryVariable:
         .label(label)
         .datasource(SOURCE)
         .query(statement(query))
-        .definition(statement(query))
         .sort(models.VariableSort.DISABLED)
     )
 

@@ -1,4 +1,4 @@
-"""Draws Grafana panels with matplotlib: the same statements, titles, units, colours and places, on Grafana's dark ground."""
+"""Draws Grafana panels with matplotlib: the same statements, titles, units, colours and places, on a dark ground."""
 
 import math
 from dataclasses import dataclass

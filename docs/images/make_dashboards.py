@@ -1,6 +1,6 @@
-"""Makes the pictures of the dashboards: a simulated month of four channels, two of them on air, asked as Grafana would ask.
+"""Makes the pictures of the dashboards: three simulated weeks of four channels, asked as Grafana would ask.
 
-From the root of the checkout: `.venv/bin/python docs/images/make_dashboards.py`. It starts a database of its own and removes it.
+From the root of the checkout: `.venv/bin/python docs/images/make_dashboards.py`. It has a database of its own.
 """
 
 import hashlib
@@ -85,7 +85,8 @@ def stage(connection: psycopg.Connection[Any]) -> None:
     connection.execute(_TOTALS)
     for number, late in enumerate((1.0, 4.0)):
         connection.execute(
-            "INSERT INTO collector_status (collector_id, started_at, heartbeat_at, channels, live, events, rejected, queued, delay_sec)"
+            "INSERT INTO collector_status"
+            " (collector_id, started_at, heartbeat_at, channels, live, events, rejected, queued, delay_sec)"
             " VALUES (%s, %s, %s, 2, 2, %s, %s, %s, 0.31)",
             (f"vm-{number + 1}/slot-0", NOW - timedelta(days=6), NOW - timedelta(seconds=late), 1_284_113, number, 3),
         )
@@ -115,7 +116,8 @@ def write_broadcast(
     script = Broadcast(seconds, base_rate=rate, bursts=bursts, drift=drift, donations_per_min=0.2 + rate / 4)
     lost = (seconds // 3, seconds // 3 + luck.randrange(40, 180)) if luck.random() < 0.4 else (0, 0)
     with connection.cursor().copy(
-        "COPY event (ts, broadcast_id, kind, event_key, user_id, nickname, content, amount, source, received_at) FROM STDIN"
+        "COPY event (ts, broadcast_id, kind, event_key, user_id, nickname, content, amount, source, received_at)"
+        " FROM STDIN"
     ) as copy:
         for key, item in enumerate(generate(script, f"{name}{begin}", audience=name, open_date=begin)):
             if not lost[0] <= item.offset_ms / 1000 < lost[1]:

@@ -1,7 +1,6 @@
-"""A small world for the dashboards: three channels, broadcasts that have ended, and two on air. The same for every database."""
+"""A small world for the dashboards: three channels, broadcasts that have ended, two on air. The same in every database."""
 
 from datetime import UTC, datetime, timedelta
-
 
 from store.database import Database
 
