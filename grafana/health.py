@@ -134,8 +134,8 @@ def _stored(say: Say) -> Any:
 
 def _delay(say: Say) -> Any:
     about = say(
-        "치지직의 시각부터 받은 때까지, 표본으로. 범위의 마지막 하루만 보여 줍니다.",
-        "From Chzzk's time to the receipt, sampled; the last day of the range only.",
+        "치지직의 시각부터 받은 때까지, 표본으로. 지난 6시간만 보여 줍니다.",
+        "From Chzzk's time to the receipt, sampled; of the last six hours only.",
     )
     panel = series("health_delay", say("지연", "Delay"), about, 150, "1m").unit("s")
     field(panel, "median", say("중앙값", "median"), color=colour(BLUE))

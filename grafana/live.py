@@ -150,7 +150,9 @@ def _donations(say: Say) -> Any:
 def _latest_donations(say: Say) -> Any:
     title = say("최근 후원", "Latest donations")
     panel = rows(
-        "live_latest_donations", title, say("가려진 후원은 빼고, 새것부터.", "Newest first; hidden ones left out.")
+        "live_latest_donations",
+        title,
+        say("가려진 후원은 빼고, 새것부터. 한 주까지.", "Newest first, of a week; hidden ones left out."),
     )
     field(panel, "time", say("시각", "Time"), unit="time:HH:mm:ss", links=[moment_link(say)], custom__width=90)
     field(panel, "channel", say("채널", "Channel"), custom__width=130)

@@ -274,7 +274,8 @@ GROUP BY 1, 2, 3
 ORDER BY 1, 2;
 
 -- name: live_viewers
--- Series: viewers by channel, the mean of the samples in a bucket of at least a minute; NULL where a broadcast ends.
+-- Series: viewers by channel, the mean of the samples in a bucket of at least a minute; NULL where a broadcast ends. In
+-- buckets of an hour and more, of every tenth minute's samples.
 WITH aired AS (
     SELECT
         b.broadcast_id,
@@ -289,31 +290,37 @@ WITH aired AS (
         AND coalesce(b.closed_at, 'infinity') > $__timeFrom()
 ),
 
-shown AS (
+watched AS (
     SELECT
-        v.ts,
-        a.channel,
-        a.channel_id,
-        v.viewers
-    FROM viewer_sample AS v
-    INNER JOIN aired AS a ON v.broadcast_id = a.broadcast_id
-    WHERE v.broadcast_id = any(array(SELECT broadcast_id FROM aired)) AND $__timeFilter(v.ts)
+        broadcast_id,
+        date_bin($__interval_ms * INTERVAL '1 millisecond', ts, '2000-01-03 00:00:00+09') AS bucket,
+        avg(viewers) AS viewers
+    FROM viewer_sample
+    WHERE
+        broadcast_id = any(array(SELECT broadcast_id FROM aired))
+        AND $__timeFilter(ts)
+        AND ($__interval_ms < 3600000 OR extract(MINUTE FROM ts)::integer % 10 = 0)
+    GROUP BY 1, 2
     UNION ALL
     SELECT
-        closed_at + $__interval_ms * INTERVAL '1 millisecond' AS ts,
-        channel,
-        channel_id,
+        broadcast_id,
+        date_bin(
+            $__interval_ms * INTERVAL '1 millisecond',
+            closed_at + $__interval_ms * INTERVAL '1 millisecond',
+            '2000-01-03 00:00:00+09'
+        ) AS bucket,
         NULL AS viewers
     FROM aired
     WHERE closed_at < now() - $__interval_ms * INTERVAL '1 millisecond'
 )
 
 SELECT
-    date_bin($__interval_ms * INTERVAL '1 millisecond', ts, '2000-01-03 00:00:00+09') AS time,
-    channel,
-    channel_id,
-    avg(viewers)::double precision AS value
-FROM shown
+    w.bucket AS time,
+    a.channel,
+    a.channel_id,
+    avg(w.viewers)::double precision AS value
+FROM watched AS w
+INNER JOIN aired AS a ON w.broadcast_id = a.broadcast_id
 GROUP BY 1, 2, 3
 ORDER BY 1, 2;
 
@@ -338,7 +345,11 @@ watched AS (
         date_bin($__interval_ms * INTERVAL '1 millisecond', ts, '2000-01-03 00:00:00+09') AS bucket,
         avg(viewers) AS viewers
     FROM viewer_sample
-    WHERE broadcast_id = any(array(SELECT broadcast_id FROM aired)) AND $__timeFilter(ts)
+    WHERE
+        broadcast_id = any(array(SELECT broadcast_id FROM aired))
+        AND $__timeFilter(ts)
+        -- as in live_viewers
+        AND ($__interval_ms < 3600000 OR extract(MINUTE FROM ts)::integer % 10 = 0)
     GROUP BY 1, 2
 ),
 
@@ -367,7 +378,8 @@ GROUP BY 1, 2, 3
 ORDER BY 1, 2;
 
 -- name: live_latest_donations
--- Table: the latest donations in the range. The minutes with donations are found first: no message is read in vain.
+-- Table: the latest donations of the range's last week. The minutes with donations are found first: no message is read
+-- in vain.
 WITH aired AS (
     SELECT
         b.broadcast_id,
@@ -388,7 +400,9 @@ minutes AS MATERIALIZED (
         bucket
     FROM chat_60s
     WHERE
-        broadcast_id = any(array(SELECT broadcast_id FROM aired)) AND $__timeFilter(bucket) AND donation_count > 0
+        broadcast_id = any(array(SELECT broadcast_id FROM aired)) AND $__timeFilter(bucket)
+        AND bucket > $__timeTo()::timestamptz - INTERVAL '7 days'
+        AND donation_count > 0
     ORDER BY bucket DESC, broadcast_id
     LIMIT 30
 )
@@ -426,7 +440,7 @@ CROSS JOIN
         ORDER BY d.ts DESC
         LIMIT 30
     ) AS e
-ORDER BY e.ts DESC, e.event_key
+ORDER BY e.ts DESC, e.event_key, m.broadcast_id
 LIMIT 30;
 
 -- name: live_top_chatters
