@@ -68,6 +68,8 @@ class Config(BaseModel):
     # Database
     database_url: str | None = None
     home: Path | None = None
+    keep_events_days: Annotated[int, Field(ge=0)] | None = None
+    keep_seconds_days: Annotated[int, Field(ge=0)] | None = None
 
     @field_validator("chzzk_api_url", "chzzk_game_api_url", "chzzk_openapi_url", "chzzk_chat_url")
     @classmethod
@@ -76,6 +78,13 @@ class Config(BaseModel):
         if parts.scheme not in ("http", "https", "ws", "wss") or not parts.netloc:
             raise ValueError("write an address such as https://api.chzzk.naver.com")
         return value.rstrip("/")
+
+    @field_validator("keep_events_days", "keep_seconds_days")
+    @classmethod
+    def _is_long_enough(cls, value: int | None) -> int | None:
+        if value is not None and 0 < value < 7:
+            raise ValueError("write 7 or more days, or 0 to keep everything")
+        return value
 
     @field_validator("outdir", "home")
     @classmethod

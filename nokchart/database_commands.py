@@ -14,13 +14,16 @@ database_app = typer.Typer(no_args_is_help=True, help="The database: its schema,
 @database_app.command()
 @one_sentence
 def migrate(config: ConfigFile = None) -> None:
-    """Bring the schema to this version; every other command does so too."""
+    """Bring the schema to this version; every other command does so too. What is kept how long is set here."""
     from store.database import open_database
+    from store.retention import describe_retention, set_retention
     from store.upkeep import edition_text
 
     settings = load_config(config)
     with open_database(settings.database_url, settings.data_folder) as database:
+        set_retention(database, settings.keep_events_days, settings.keep_seconds_days)
         typer.echo(f"ready: {edition_text(database)}")
+        typer.echo(describe_retention(database))
 
 
 @database_app.command()

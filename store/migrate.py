@@ -20,7 +20,7 @@ _LICENCE = "SELECT current_setting('timescaledb.license', true)"
 _LOCK = 6_055_001
 
 _VIEWS: dict[Edition, tuple[str, ...]] = {
-    "timescaledb": ("replaced", "views", "timescale_policies"),
+    "timescaledb": ("replaced", "views", "timescale_views", "timescale_policies"),
     "postgresql": ("replaced", "plain", "views"),
 }
 
@@ -32,21 +32,11 @@ class SchemaError(NokchartError):
 def migrate(connection: psycopg.Connection[tuple[Any, ...]]) -> Edition:
     """Brings the schema to this version of NokChart, and says which edition the database is.
 
-    Safe when several processes start at once. SchemaError where the schema is newer than this program, or where the
-    user may not create it.
+    All or nothing, and safe when several processes start at once. SchemaError where the schema is newer than this
+    program, or where the user may not create it.
     """
     try:
-        if (edition := _current(connection)) is not None:
-            return edition
-        # Of the session, not of the transaction: alembic commits, and the views follow in another one. A process that
-        # dies in between leaves tables without the new views, which the next start sees and puts right.
-        connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
-        try:
-            return _current(connection) or _install(connection)
-        finally:
-            connection.rollback()
-            connection.execute("SELECT pg_advisory_unlock(%s)", (_LOCK,))
-            connection.commit()
+        return _current(connection) or _install(connection)
     except (psycopg.errors.DuplicateTable, psycopg.errors.DuplicateObject) as error:
         raise SchemaError(
             f"The database has something of another program in it ({error.diag.message_primary}): "
@@ -124,16 +114,20 @@ def _current(connection: psycopg.Connection[tuple[Any, ...]]) -> Edition | None:
 
 
 def _install(connection: psycopg.Connection[tuple[Any, ...]]) -> Edition:
-    from store.migrations.runner import upgrade  # alembic takes half a second to import, and is needed once
+    from store.migrations.runner import upgrading  # alembic takes half a second to import, and is needed once
 
-    fresh = installed_version(connection) is None
-    edition = detect_edition(connection) if fresh else _installed_edition(connection)
-    upgrade(connection, edition)
-    for kind in _VIEWS[edition]:
-        run_schema(connection, kind)
-    connection.execute("UPDATE installation SET definitions = %s", (_digest(edition),))
-    connection.commit()
-    return edition
+    # Tables, views and policies are one transaction: an upgrade that fails leaves everything as it was.
+    with upgrading(connection) as upgrade:
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+        if (edition := _current(connection)) is not None:
+            return edition  # somebody else did it while we waited
+        fresh = installed_version(connection) is None
+        edition = detect_edition(connection) if fresh else _installed_edition(connection)
+        upgrade(edition)
+        for kind in _VIEWS[edition]:
+            run_schema(connection, kind)
+        connection.execute("UPDATE installation SET definitions = %s", (_digest(edition),))
+        return edition
 
 
 def _installed_edition(connection: psycopg.Connection[tuple[Any, ...]]) -> Edition:

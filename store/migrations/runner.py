@@ -1,5 +1,7 @@
-"""Runs alembic inside the transaction and connection that the caller already holds."""
+"""Runs alembic within one transaction of a psycopg connection, together with whatever else belongs to the upgrade."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -12,16 +14,24 @@ from sqlalchemy.pool import StaticPool
 from store.migrate import HEAD, Edition
 
 
-def upgrade(connection: psycopg.Connection[tuple[Any, ...]], edition: Edition) -> None:
-    """Brings the tables to HEAD for `edition`, and commits. The caller holds the lock of the schema."""
+@contextmanager
+def upgrading(connection: psycopg.Connection[tuple[Any, ...]]) -> Iterator[Callable[[Edition], None]]:
+    """A transaction on `connection`, committed at the end of the block; all of it is undone where the block fails.
+
+    Yields what brings the tables to HEAD. Whatever was begun on the connection before is rolled back: SQLAlchemy does
+    so when it gets to know a server.
+    """
+    engine = create_engine("postgresql+psycopg://", creator=lambda: connection, poolclass=StaticPool)
     config = Config()
     config.set_main_option("script_location", "store:migrations")
-    config.attributes["edition"] = edition
-    engine = create_engine("postgresql+psycopg://", creator=lambda: connection, poolclass=StaticPool)
+
+    def upgrade(edition: Edition) -> None:
+        config.attributes["edition"] = edition
+        command.upgrade(config, HEAD)
+
     try:
-        with engine.connect() as alchemy:
+        with engine.connect() as alchemy, alchemy.begin():
             config.attributes["connection"] = alchemy
-            command.upgrade(config, HEAD)
-            alchemy.commit()
+            yield upgrade
     except DBAPIError as error:
         raise error.orig or error from error  # the caller knows psycopg's errors, not SQLAlchemy's wrapping

@@ -17,9 +17,10 @@ from alembic.script import ScriptDirectory
 import sql
 from store.database import Database, open_database
 from store.embedded import EmbeddedServer
-from store.migrate import HEAD, SchemaError, detect_edition, installed_version, migrate, run_schema
+from store.migrate import HEAD, Edition, SchemaError, detect_edition, installed_version, migrate, run_schema
 from store.migrations import runner
 from store.upkeep import describe, edition_text
+from tests.analytics.sample import table_counts
 
 _numbers = count()
 
@@ -56,53 +57,145 @@ def test_head_is_alembics_head() -> None:
     assert len(files) == len(list(script.walk_revisions()))
 
 
-def test_an_upgrade_keeps_what_is_there(empty_database: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From the first version, with a broadcast, its gaps and what was rejected."""
-    monkeypatch.setattr(runner, "HEAD", "0001")
-    with psycopg.connect(empty_database) as connection:
-        runner.upgrade(connection, "postgresql")
-        connection.execute(
-            """
-            INSERT INTO channel (channel_id) VALUES ('c');
-            INSERT INTO broadcast (stream_id, channel_id, opened_at) VALUES ('s', 'c', '2026-01-06 20:00+09');
-            INSERT INTO gap (gap_id, broadcast_id, from_ts, to_ts, cause)
-            VALUES (gen_random_uuid(), 1, '2026-01-06 20:10+09', '2026-01-06 20:11+09', 'close 1006');
-            INSERT INTO event (ts, broadcast_id, kind, event_key, content, source)
-            VALUES ('2026-01-06 20:30+09', 1, 'chat', 1, '가', 'live');
-            INSERT INTO rejected_item (broadcast_id, received_at, source, reason, raw)
-            VALUES (1, now(), 'live', 'x', 'y');
-            INSERT INTO collector_status (
-                collector_id, started_at, heartbeat_at, channels, live, events, rejected, queued
+@pytest.fixture(params=["postgresql", "timescaledb"])
+def edition_and_dsn(request: pytest.FixtureRequest) -> tuple[Edition, str]:
+    """An empty database of each edition."""
+    fixture = "empty_database" if request.param == "postgresql" else "empty_timescale"
+    return request.param, request.getfixturevalue(fixture)
+
+
+# A row for each table of the first version, and of the second.
+_ROWS = {
+    "0001": """
+        INSERT INTO channel (channel_id) VALUES ('c');
+        INSERT INTO broadcast (stream_id, channel_id, opened_at) VALUES ('s', 'c', '2026-01-06 20:00+09');
+        INSERT INTO event (ts, broadcast_id, kind, event_key, user_id, content, source)
+        VALUES ('2026-01-06 20:30+09', 1, 'chat', 1, 'u', '가', 'live'),
+            ('2026-01-06 20:20+09', 1, 'system', 2, NULL, '나', 'live');
+        INSERT INTO rejected_item (broadcast_id, received_at, source, reason, raw) VALUES (1, now(), 'live', 'x', 'y');
+        INSERT INTO viewer_sample VALUES ('2026-01-06 20:01+09', 1, 5);
+        INSERT INTO broadcast_change VALUES ('2026-01-06 20:01+09', 1, 'a', 'b');
+        INSERT INTO connection VALUES (gen_random_uuid(), 1, '2026-01-06 20:00+09');
+        INSERT INTO gap (gap_id, broadcast_id, from_ts, to_ts, cause)
+        VALUES (gen_random_uuid(), 1, '2026-01-06 20:10+09', '2026-01-06 20:11+09', 'close 1006');
+        INSERT INTO peak VALUES (1, 'volume', 1, 0, 1, 0, 1, 1, false, '{}');
+        INSERT INTO collector_status (collector_id, started_at, heartbeat_at, channels, live, events, rejected, queued)
+        VALUES ('a', now(), now(), 1, 1, 1, 0, 0);
+    """,
+    "0002": "INSERT INTO channel_lease (channel_id, collector_id, expires_at) VALUES ('c', 'a', now())",
+}
+
+
+def _at_version(dsn: str, edition: Edition, version: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes the tables of an earlier version, with a row in each."""
+    with monkeypatch.context() as old, psycopg.connect(dsn) as connection:
+        old.setattr(runner, "HEAD", version)
+        with runner.upgrading(connection) as upgrade:
+            if edition == "timescaledb":
+                detect_edition(connection)
+            upgrade(edition)
+    with psycopg.connect(dsn) as connection:
+        for since, rows in _ROWS.items():
+            if since <= version:
+                connection.execute(rows.encode())
+        if edition == "timescaledb":
+            connection.execute(
+                "SELECT add_continuous_aggregate_policy('chat_1s', INTERVAL '3 days', INTERVAL '1 minute', '1 minute')"
             )
-            VALUES ('a', now(), now(), 1, 1, 1, 0, 0);
-            """
-        )
-    monkeypatch.undo()
-    with open_database(empty_database, home) as database, database.connect() as connection:
+
+
+def _state(dsn: str) -> dict[str, Any]:
+    """All that an upgrade may change: relations, definitions, policies, and how much is in the tables."""
+    with psycopg.connect(dsn) as connection:
+        views = connection.execute(
+            "SELECT viewname, definition FROM pg_views WHERE schemaname = 'public' ORDER BY viewname"
+        ).fetchall()
+        jobs: list[Any] = []
+        if connection.execute("SELECT to_regclass('timescaledb_information.jobs') IS NOT NULL").fetchone() == (True,):
+            jobs = connection.execute(
+                "SELECT job_id, proc_name, schedule_interval, config FROM timescaledb_information.jobs "
+                "WHERE job_id >= 1000 ORDER BY job_id"
+            ).fetchall()
+        columns = connection.execute(
+            "SELECT table_name, column_name, data_type, is_nullable FROM information_schema.columns "
+            "WHERE table_schema = 'public' ORDER BY table_name, ordinal_position"
+        ).fetchall()
+        version = installed_version(connection)
+        rows = table_counts(connection) if version else {}
+        installation = connection.execute("SELECT * FROM installation").fetchall() if version else []
+    return {
+        "version": version,
+        "relations": _relations(dsn),
+        "columns": columns,
+        "views": views,
+        "jobs": jobs,
+        "installation": installation,
+        "rows": rows,
+    }
+
+
+@pytest.mark.parametrize("version", ["0001", "0002"])
+def test_an_upgrade_keeps_what_is_there(
+    edition_and_dsn: tuple[Edition, str], version: str, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edition, dsn = edition_and_dsn
+    _at_version(dsn, edition, version, monkeypatch)
+    rows = _state(dsn)["rows"]
+    assert all(count >= 1 for count in rows.values()), rows
+    with open_database(dsn, home) as database, database.connect() as connection:
+        assert database.edition == edition
         assert installed_version(connection) == HEAD
+        after = table_counts(connection)
+        assert rows.items() <= after.items()
         overview = connection.execute("SELECT stream_id, chats, missing_sec, duration_sec FROM broadcast_overview")
         assert overview.fetchall() == [("s", 1, 60.0, 1800.0)]
-        kept = connection.execute("SELECT (SELECT count(*) FROM rejected_item), dropped FROM collector_status")
-        assert kept.fetchall() == [(1, 0)]
+        for buckets in ("chat_1s", "chat_60s", "chat_300s"):
+            assert connection.execute(f"SELECT sum(chat_count) FROM {buckets}").fetchone() == (1,)
+        assert connection.execute("SELECT dropped FROM collector_status").fetchall() == [(0,)]
         with pytest.raises(psycopg.errors.UniqueViolation):
             connection.execute(
                 "INSERT INTO broadcast (stream_id, channel_id, opened_at) VALUES ('t', 'c', '2026-01-06 20:00+09')"
             )
 
 
-def test_a_failed_upgrade_leaves_the_old_state(
+@pytest.mark.parametrize("version", [None, "0001", "0002"])
+def test_an_upgrade_that_fails_in_its_last_step_leaves_the_old_state(
+    edition_and_dsn: tuple[Edition, str],
+    version: str | None,
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    edition, dsn = edition_and_dsn
+    if version is not None:
+        _at_version(dsn, edition, version, monkeypatch)
+    before = _state(dsn)
+    last = {"postgresql": "views", "timescaledb": "timescale_policies"}[edition]
+
+    def broken(connection: Any, kind: str, only: str | None = None) -> None:
+        run_schema(connection, kind, only)
+        if kind == last:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, psycopg.connect(dsn) as connection:
+        patched.setattr("store.migrate.run_schema", broken)
+        with pytest.raises(KeyboardInterrupt):
+            migrate(connection)
+    assert _state(dsn) == before
+    with open_database(dsn, home) as database, database.connect() as connection:
+        assert installed_version(connection) == HEAD
+
+
+def test_a_table_in_the_way_leaves_the_old_state(
     empty_database: str, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with monkeypatch.context() as old, psycopg.connect(empty_database) as connection:
-        old.setattr(runner, "HEAD", "0001")
-        runner.upgrade(connection, "postgresql")
+    _at_version(empty_database, "postgresql", "0001", monkeypatch)
+    with psycopg.connect(empty_database) as connection:
         connection.execute("CREATE TABLE channel_lease ()")  # what the upgrade is about to make
-    before = _relations(empty_database)
+    before = _state(empty_database)
     with pytest.raises(SchemaError, match="channel_lease"):
         open_database(empty_database, home).__enter__()
-    assert _relations(empty_database) == before
+    assert _state(empty_database) == before
     with psycopg.connect(empty_database) as connection:
-        assert installed_version(connection) == "0001"
         connection.execute("DROP TABLE channel_lease")
     with open_database(empty_database, home) as database, database.connect() as connection:
         assert installed_version(connection) == HEAD
@@ -143,25 +236,6 @@ def test_a_newer_schema_is_refused_and_left_alone(plain_database: Database, home
     with pytest.raises(SchemaError, match=r"\(9999\) is newer than this NokChart knows \(0*\d+\): update NokChart"):
         open_database(plain_database.url, home).__enter__()
     assert _relations(plain_database.url) == before
-
-
-def test_an_interruption_between_tables_and_views_is_repaired(
-    empty_database: str, home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def killed(connection: Any, kind: str, only: str | None = None) -> None:
-        if kind != "tables":
-            raise KeyboardInterrupt
-        run_schema(connection, kind, only)
-
-    with monkeypatch.context() as patched:
-        patched.setattr("store.migrate.run_schema", killed)
-        with psycopg.connect(empty_database) as connection, pytest.raises(KeyboardInterrupt):
-            migrate(connection)
-    assert "event" in _relations(empty_database)
-    assert "broadcast_overview" not in _relations(empty_database)
-    with open_database(empty_database, home):
-        pass
-    assert "broadcast_overview" in _relations(empty_database)
 
 
 def test_definitions_are_replaced_when_they_differ(plain_database: Database, home: Path) -> None:

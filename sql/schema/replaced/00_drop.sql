@@ -1,7 +1,13 @@
 -- Views and functions are made anew whenever their definitions change: replacing them in place could change neither the
 -- columns of a view nor the parameters of a function. What somebody built on them makes this fail, and nothing is lost.
 
-DROP VIEW IF EXISTS chat_rate, broadcast_overview;
+DROP VIEW IF EXISTS chat_rate, broadcast_overview, storage, job;
+
+DROP FUNCTION IF EXISTS jobs_of_nokchart;
+
+DROP FUNCTION IF EXISTS count_broadcast;
+
+DROP FUNCTION IF EXISTS kept_since;
 
 DROP FUNCTION IF EXISTS surge_peaks;
 

@@ -2,7 +2,8 @@
 
 CREATE TABLE retention (
     relation text PRIMARY KEY CHECK (relation IN ('event', 'chat_1s')), -- chat_60s and chat_300s are kept for ever
-    keep_days integer NOT NULL CHECK (keep_days = 0 OR keep_days >= 7) -- 0: for ever
+    keep_days integer NOT NULL CHECK (keep_days = 0 OR keep_days >= 7), -- 0: for ever
+    gone_before timestamptz -- keep_days was less once: what is older may be gone all the same; NULL: nothing is
 );
 
 INSERT INTO retention (relation, keep_days) VALUES ('event', 180), ('chat_1s', 400);

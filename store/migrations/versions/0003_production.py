@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from alembic import op
+from alembic import context, op
 
 from store.migrate import run_schema
 
@@ -15,3 +15,5 @@ depends_on = None
 def upgrade() -> None:
     driver: Any = op.get_bind().connection.driver_connection
     run_schema(driver, "tables", "0003_production.sql")
+    if context.config.attributes["edition"] == "timescaledb":
+        run_schema(driver, "timescale", "0003_columnstore.sql")
