@@ -2,7 +2,7 @@
 
     python -m bench.history --database URL [--days 90] [--channels 8] [--rate 4] [--runs 60] [--write]
 
-The database has to be an empty one (it is filled, which takes half an hour), or one that an earlier run has filled: then
+The database has to be an empty one (it is filled, which takes an hour), or one that an earlier run has filled: then
 only the statements are run. Without --database it is the TimescaleDB of the tests, which holds a small history only.
 Each view is asked for twice: with pages and plans that are as cold as other views have left them, and again at once.
 """
@@ -14,14 +14,14 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
-from psycopg import Connection
+from psycopg import Connection, sql
 
-from bench.history_rows import History, fill, now
+from bench.history_rows import History, fill_day, now, prepare
 from bench.table import Table, machine
 from bench.timescale import opened, run_jobs, schedule_jobs
 from grafana.macros import View, expand
@@ -37,6 +37,9 @@ _RANGES = {
     "7 d": timedelta(days=7),
     "90 d": timedelta(days=90),
 }
+
+# Where the dashboard lets choose one channel only.
+_OF_ONE_CHANNEL = {"choose_broadcast"}
 
 _BROADCASTS = "SELECT stream_id, channel_id, opened_at, coalesce(closed_at, now()) FROM broadcast ORDER BY broadcast_id"
 
@@ -89,7 +92,7 @@ def measure(connection: Connection[tuple[object, ...]], runs: int, seed: str = "
     connection.execute("SET statement_timeout = '30s'")
     for name, view in views(random.Random(seed), connection, runs):
         for statement in statements():
-            text = expand(query(statement), view)
+            text = expand(query(statement), _of_one(view) if statement in _OF_ONE_CHANNEL else view)
             first = _ms(connection, text)
             timed[statement].first.append(first)
             timed[statement].again.append(_ms(connection, text))
@@ -97,30 +100,39 @@ def measure(connection: Connection[tuple[object, ...]], runs: int, seed: str = "
     return timed
 
 
+def _of_one(view: View) -> View:
+    return replace(view, variables={**view.variables, "channel": view.variables["channel"][0]})
+
+
 def _ms(connection: Connection[tuple[object, ...]], text: str) -> float:
     begun = time.monotonic()
-    connection.execute(text).fetchall()  # type: ignore[call-overload]
+    connection.execute(text).fetchall()
     return (time.monotonic() - begun) * 1000
 
 
 def load(connection: Connection[tuple[object, ...]], history: History) -> None:
     """Fills an empty database as the collector and the server's jobs would have, and says what day it is at."""
     schedule_jobs(connection, False)
-    for _, last in fill(connection, history):
+    prepare(connection, history)
+    for day in reversed(range(history.days)):
+        fill_day(connection, history, day)
         for kind in ("refresh_continuous_aggregate", "compression"):
             run_jobs(connection, kind)
-        print(f"{last:%Y-%m-%d}", flush=True)
+        print(f"{day} days to go", flush=True)
     connection.execute("ANALYZE")
     schedule_jobs(connection, True)
 
 
 def tell(table: Table, connection: Connection[tuple[object, ...]], timed: dict[str, Timed]) -> None:
     """What there is, and the times."""
-    sizes = "SELECT count(*), count(DISTINCT channel_id), extract(day FROM max(opened_at) - min(opened_at)) FROM broadcast"
+    sizes = (
+        "SELECT count(*), count(DISTINCT channel_id), extract(day FROM max(opened_at) - min(opened_at)) FROM broadcast"
+    )
     count, channels, days = connection.execute(sizes).fetchone() or (0, 0, 0)
     table.add("broadcasts", f"{count:,} of {channels} channels, {int(str(days)) + 1} days")
     for relation in ("event", "chat_1s", "chat_60s", "chat_300s"):
-        (rows,) = connection.execute(f"SELECT count(*) FROM {relation}").fetchone() or (0,)
+        count_all = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(relation))
+        (rows,) = connection.execute(count_all).fetchone() or (0,)
         table.add(f"rows of {relation}", f"{rows:,}")
     for statement, times in timed.items():
         middle, most = np.median(times.first), max(times.first)
@@ -141,7 +153,7 @@ def explain(connection: Connection[tuple[object, ...]], timed: dict[str, Timed],
                 ms, name, text = times.slowest
                 out.write(f"## {statement}: p95 {times.p95():.0f} ms, slowest {ms:.0f} ms over {name}\n\n")
                 out.write(f"```sql\n{text}\n```\n```text\n")
-                plan = connection.execute(f"EXPLAIN (ANALYZE, BUFFERS) {text}")  # type: ignore[call-overload]
+                plan = connection.execute(f"EXPLAIN (ANALYZE, BUFFERS) {text}")
                 out.writelines(f"{line}\n" for (line,) in plan)
                 out.write("```\n\n")
 
@@ -157,15 +169,18 @@ def main() -> None:
     parser.add_argument("--explain", type=Path, help="write the plans of what is too slow into this file")
     parser.add_argument("--write", action="store_true", help="keep the table in docs/benchmarks.md")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as home, opened(options.database, Path(home)) as (database, server):
-        with database.connect(autocommit=True) as connection:
-            if connection.execute("SELECT FROM broadcast LIMIT 1").fetchone() is None:
-                load(connection, History(options.days, options.channels, options.rate, now()))
-            timed = measure(connection, options.runs)
-            table = Table()
-            tell(table, connection, timed)
-            if options.explain:
-                explain(connection, timed, options.explain)
+    with (
+        tempfile.TemporaryDirectory() as home,
+        opened(options.database, Path(home)) as (database, server),
+        database.connect(autocommit=True) as connection,
+    ):
+        if connection.execute("SELECT FROM broadcast LIMIT 1").fetchone() is None:
+            load(connection, History(options.days, options.channels, options.rate, now()))
+        timed = measure(connection, options.runs)
+        table = Table()
+        tell(table, connection, timed)
+        if options.explain:
+            explain(connection, timed, options.explain)
     if options.write:
         note = f"`python -m bench.history --write`, on {machine()}, {server}: p50 / p95 / most of {options.runs} views."
         table.keep("history", note)

@@ -1,11 +1,10 @@
 """Months of broadcasts, made inside the database: rows that weigh what real ones do, at the pace of INSERT .. SELECT.
 
-Each channel has a broadcast a day, of six to eight hours, from the same hour on; that of the last day is on air. Its chat
-erupts every few minutes, a few of its chatters write much and most write little, one in five lines is a laugh.
+Each channel has a broadcast a day, of six to eight hours, from the same hour on; that of the last day is on air. Its
+chat erupts every few minutes, a few of its chatters write much and most write little, one in five lines is a laugh.
 """
 
 import random
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -14,9 +13,9 @@ from psycopg import Connection
 from simulator.vocabulary import calm_line
 
 _LINES = 4_000
-_LONG_AGO = timedelta(hours=6)  # the broadcasts on air began so long ago
+_DONATIONS = 0.003  # of all messages
 
-# Of a broadcast of n channels the k-th has the rate of a popular channel / (k + 1), as channels are in fact.
+# Chats a second. The k-th channel has a k-th of the popular one's, as channels are in fact.
 _POPULAR = 25.0
 _QUIETEST = 2.0
 
@@ -34,7 +33,7 @@ SELECT
     CASE WHEN m.kind = 'donation' THEN '{"payType": "CURRENCY", "isAnonymous": true}'::jsonb ELSE '{"osType": "PC"}' END
 FROM (
     SELECT
-        date_trunc('milliseconds', %(opened_at)s::timestamptz + (s.sec + random()) * interval '1 second') AS ts,
+        date_trunc('milliseconds', %(from_ts)s::timestamptz + (s.sec + random()) * interval '1 second') AS ts,
         CASE WHEN random() < %(donations)s THEN 'donation' ELSE 'chat' END AS kind,
         floor(%(chatters)s * random() ^ 3)::int AS author,
         floor(random() * %(line_count)s)::int AS line
@@ -72,7 +71,8 @@ _REST = (
     INSERT INTO connection (connection_id, broadcast_id, connected_at, disconnected_at, cause)
     SELECT
         gen_random_uuid(), %(broadcast_id)s, %(opened_at)s::timestamptz + s * interval '2 hours',
-        CASE WHEN s < 2 THEN %(opened_at)s::timestamptz + (s + 1) * interval '2 hours' ELSE %(closed_at)s END, 'close 1006'
+        CASE WHEN s < 2 THEN %(opened_at)s::timestamptz + (s + 1) * interval '2 hours' ELSE %(closed_at)s END,
+        'close 1006'
     FROM generate_series(0, 2) AS s
     """,
     """
@@ -101,10 +101,15 @@ _REST = (
         coalesce(sum(amount) FILTER (WHERE kind = 'donation'), 0),
         count(DISTINCT user_id) FILTER (WHERE kind = 'chat'), max(ts), now()
     FROM event
-    WHERE broadcast_id = %(broadcast_id)s AND ts >= %(opened_at)s AND ts < %(closed_at)s::timestamptz + interval '1 second'
+    WHERE
+        broadcast_id = %(broadcast_id)s
+        AND ts >= %(opened_at)s
+        AND ts < %(closed_at)s::timestamptz + interval '1 second'
     HAVING %(closed_at)s::timestamptz IS NOT NULL
     """,
 )
+
+_ON_AIR = "SELECT broadcast_id FROM broadcast WHERE channel_id = %s AND closed_at IS NULL"
 
 _COLLECTOR = """
 INSERT INTO collector_status (
@@ -124,6 +129,8 @@ class History:
     """Chats a second of a channel on air, the mean of all."""
     now: datetime
     """The moment at which the last broadcasts are on air."""
+    hours: float = 6.0
+    """So long ago these have begun."""
 
     def rates(self) -> list[float]:
         """Chats a second of each channel: a popular one and ever quieter ones, with the mean that is wanted."""
@@ -141,11 +148,8 @@ def channel_id(nth: int) -> str:
     return f"{nth:032x}"
 
 
-def fill(connection: Connection[tuple[object, ...]], history: History) -> Iterator[tuple[datetime, datetime]]:
-    """Makes the history, one day after the other, and yields each day's first and last moment once it is committed.
-
-    `connection` is in autocommit mode.
-    """
+def prepare(connection: Connection[tuple[object, ...]], history: History) -> None:
+    """Makes the channels, and what is said, for `fill_day` on the same connection."""
     chance = random.Random("history")
     connection.execute("CREATE TEMPORARY TABLE line (line integer, text text)")
     with connection.cursor().copy("COPY line FROM STDIN") as copy:
@@ -156,30 +160,37 @@ def fill(connection: Connection[tuple[object, ...]], history: History) -> Iterat
         name = f"채널 {nth + 1}"
         connection.execute("INSERT INTO channel (channel_id, name) VALUES (%s, %s)", (channel_id(nth), name))
     connection.execute(_COLLECTOR, {"now": history.now, "channels": history.channels})
-    for day in reversed(range(history.days)):
-        first = history.now - _LONG_AGO - timedelta(days=day)
-        last = first
-        for nth, rate in enumerate(history.rates()):
-            opened_at = first + timedelta(minutes=10 * nth)
-            seconds = chance.randrange(6 * 3600, 8 * 3600)
-            closed_at = opened_at + timedelta(seconds=seconds) if day else None
-            if not day:
-                seconds = int((history.now - opened_at).total_seconds())
-            values = {
-                "channel_id": channel_id(nth),
-                "day": (history.now - timedelta(days=day)).strftime("%Y%m%d"),
-                "opened_at": opened_at,
-                "closed_at": closed_at,
-                "seconds": seconds,
-                "rate": rate,
-                "chatters": int(600 * rate),
-                "donations": 0.003,
-                "line_count": _LINES,
-            }
-            with connection.transaction():
-                (values["broadcast_id"],) = connection.execute(_BROADCAST, values).fetchone() or (None,)
-                connection.execute(_EVENTS, values)
-                for statement in _REST:
-                    connection.execute(statement, values)
-            last = max(last, opened_at + timedelta(seconds=seconds))
-        yield first, last
+
+
+def fill_day(connection: Connection[tuple[object, ...]], history: History, day: int) -> None:
+    """Makes the broadcasts of one day; 0 is the one on which they are on air. `connection` is in autocommit mode."""
+    chance = random.Random(f"history/{day}")
+    for nth in range(history.channels):
+        opened_at = history.now - timedelta(days=day, hours=history.hours) + timedelta(minutes=10 * nth)
+        seconds = chance.randrange(int(history.hours * 3600), int(history.hours * 4800))
+        values: dict[str, object] = {
+            "channel_id": channel_id(nth),
+            "day": opened_at.strftime("%Y%m%d"),
+            "opened_at": opened_at,
+            "closed_at": opened_at + timedelta(seconds=seconds) if day else None,
+            "seconds": seconds if day else int((history.now - opened_at).total_seconds()),
+        }
+        with connection.transaction():
+            (values["broadcast_id"],) = connection.execute(_BROADCAST, values).fetchone() or (None,)
+            connection.execute(_EVENTS, values | _manner(history, nth) | {"from_ts": opened_at})
+            for statement in _REST:
+                connection.execute(statement, values)
+
+
+def add_messages(connection: Connection[tuple[object, ...]], history: History, from_ts: datetime, seconds: int) -> None:
+    """Lets the channels on air go on for so long."""
+    for nth in range(history.channels):
+        (broadcast_id,) = connection.execute(_ON_AIR, (channel_id(nth),)).fetchone() or (None,)
+        values = {"channel_id": channel_id(nth), "broadcast_id": broadcast_id, "from_ts": from_ts, "seconds": seconds}
+        connection.execute(_EVENTS, values | _manner(history, nth))
+
+
+def _manner(history: History, nth: int) -> dict[str, object]:
+    """How a channel's chat is."""
+    rate = history.rates()[nth]
+    return {"rate": rate, "chatters": int(600 * rate), "donations": _DONATIONS, "line_count": _LINES}

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -51,15 +51,20 @@ def schedule_jobs(connection: Connection[tuple[object, ...]], scheduled: bool) -
     )
 
 
-def run_jobs(connection: Connection[tuple[object, ...]], kind: str) -> dict[str, float]:
-    """Runs the policies of a kind ('refresh_continuous_aggregate', 'compression', 'retention'), one after the other.
+def run_jobs(
+    connection: Connection[tuple[object, ...]], kind: str, relations: Collection[str] | None = None
+) -> dict[str, float]:
+    """Runs the policies of a kind ('refresh_continuous_aggregate', 'compression', 'retention'), one after the other: of
+    these relations, or of all.
 
     Returns the seconds that each relation's took. `connection` is in autocommit mode.
     """
     views = {str(table): str(view) for table, view in connection.execute(_AGGREGATES)}
     taken: dict[str, float] = {}
     for job_id, relation in connection.execute(_JOBS, (f"policy_{kind}",)).fetchall():
-        begun = time.monotonic()
-        connection.execute(f"CALL run_job({job_id})")
-        taken[views.get(str(relation), str(relation))] = time.monotonic() - begun
+        name = views.get(str(relation), str(relation))
+        if relations is None or name in relations:
+            begun = time.monotonic()
+            connection.execute(f"CALL run_job({job_id})")
+            taken[name] = time.monotonic() - begun
     return taken
