@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -42,7 +43,7 @@ def test_every_statement_of_the_dashboards_is_run_over_a_history(
         tell(table, connection, timed)
 
 
-def test_what_is_too_slow_is_explained(timescale_database: Database, history: History, tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_what_is_too_slow_is_explained(timescale_database: Database, history: History, tmp_path: Path) -> None:
     with timescale_database.connect(autocommit=True) as connection:
         load(connection, history)
         timed = measure(connection, 1)
