@@ -189,3 +189,13 @@ def test_chzzk_is_asked_politely() -> None:
     ):
         with pytest.raises(ConfigError):
             Config(poll_interval_sec=0.5, **{**loopback, key: real}).require_polite()
+
+
+@pytest.mark.parametrize("days", [1, 6])
+def test_a_retention_of_less_than_a_week_is_refused(tmp_path: Path, days: int) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(f"keep_events_days: {days}\n")
+    with pytest.raises(ConfigError, match=r"line 1: keep_events_days cannot be used: .*write 7 or more days, or 0"):
+        load_config(path)
+    path.write_text("keep_events_days: 0\nkeep_seconds_days: 7\n")
+    assert load_config(path).keep_events_days == 0

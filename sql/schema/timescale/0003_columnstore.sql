@@ -8,6 +8,10 @@ ALTER TABLE event
 DROP CONSTRAINT event_broadcast_id_ts_event_key_key,
 ADD CONSTRAINT event_once UNIQUE NULLS NOT DISTINCT (broadcast_id, ts, event_key, user_id);
 
+-- What came last, of all broadcasts: the real-time part of each aggregate and every refresh ask so. Of unpacked days
+-- only, so it stays small.
+CREATE INDEX event_ts ON event (ts);
+
 ALTER TABLE event SET (
     timescaledb.compress,
     timescaledb.compress_segmentby = 'broadcast_id',
