@@ -1,11 +1,22 @@
--- name: broadcast_summary
--- Stats: the broadcast in a line. Distinct chatters are known once it has ended and its files were made.
+-- name: broadcast_header
+-- Table of one row: which broadcast this is.
 SELECT
     coalesce(c.name, c.channel_id) AS channel,
     b.title,
     b.category,
     b.opened_at,
     b.closed_at,
+    c.channel_id,
+    b.stream_id,
+    (1000 * extract(EPOCH FROM b.opened_at))::bigint::text AS from_ms,
+    (1000 * extract(EPOCH FROM coalesce(b.closed_at, now())))::bigint::text AS to_ms
+FROM broadcast AS b
+INNER JOIN channel AS c ON b.channel_id = c.channel_id
+WHERE b.stream_id = ${broadcast:sqlstring};
+
+-- name: broadcast_summary
+-- Stats: the broadcast in numbers. Distinct chatters are known once it has ended and its files were made.
+SELECT
     extract(EPOCH FROM coalesce(b.closed_at, now()) - b.opened_at)::double precision AS duration_sec,
     coalesce(f.chats, r.chats, 0) AS chats,
     f.chatters,
@@ -15,11 +26,8 @@ SELECT
     (
         100 - 100 * coalesce(m.missing_sec, 0)
         / nullif(extract(EPOCH FROM coalesce(b.closed_at, now()) - b.opened_at), 0)
-    )::double precision AS coverage,
-    (1000 * extract(EPOCH FROM b.opened_at))::bigint AS from_ms,
-    (1000 * extract(EPOCH FROM coalesce(b.closed_at, now())))::bigint AS to_ms
+    )::double precision AS coverage
 FROM broadcast AS b
-INNER JOIN channel AS c ON b.channel_id = c.channel_id
 LEFT JOIN broadcast_total AS f ON b.broadcast_id = f.broadcast_id AND b.closed_at IS NOT NULL
 LEFT JOIN LATERAL (
     SELECT
@@ -264,9 +272,11 @@ SELECT
     p.value,
     p.score,
     array_to_string(p.reasons, ', ') AS reasons,
-    (1000 * (extract(EPOCH FROM b.opened_at) + p.onset_sec - 120))::bigint AS from_ms,
-    (1000 * (extract(EPOCH FROM b.opened_at) + p.end_sec + 120))::bigint AS to_ms,
-    (1000 * (extract(EPOCH FROM b.opened_at) + p.start_sec))::bigint AS moment_ms
+    b.channel_id,
+    b.stream_id,
+    (1000 * (extract(EPOCH FROM b.opened_at) + p.onset_sec - 120))::bigint::text AS from_ms,
+    (1000 * (extract(EPOCH FROM b.opened_at) + p.end_sec + 120))::bigint::text AS to_ms,
+    (1000 * (extract(EPOCH FROM b.opened_at) + p.start_sec))::bigint::text AS moment_ms
 FROM peak AS p
 INNER JOIN broadcast AS b ON p.broadcast_id = b.broadcast_id
 WHERE b.stream_id = ${broadcast:sqlstring} AND p.rank <= 25
@@ -348,7 +358,7 @@ WITH chosen AS (
         b.broadcast_id,
         b.opened_at,
         least(coalesce(b.closed_at, now()), $__timeTo()) AS shown_to,
-        CASE WHEN ${moment:sqlstring} ~ '^\d{1,13}$' THEN left(${moment:sqlstring}, 13) END::bigint AS moment_ms
+        CASE WHEN ${moment:sqlstring} ~ '^\d{1,13}$' THEN left(${moment:sqlstring}, 13) END::bigint::text AS moment_ms
     FROM broadcast AS b
     WHERE b.stream_id = ${broadcast:sqlstring}
 ),

@@ -93,8 +93,8 @@ SELECT
     coalesce(f.donation_amount, r.donation_amount, 0)::double precision AS donation_amount,
     s.channel_id,
     s.stream_id,
-    (1000 * extract(EPOCH FROM s.opened_at))::bigint AS from_ms,
-    (1000 * extract(EPOCH FROM coalesce(s.closed_at, now())))::bigint AS to_ms
+    (1000 * extract(EPOCH FROM s.opened_at))::bigint::text AS from_ms,
+    (1000 * extract(EPOCH FROM coalesce(s.closed_at, now())))::bigint::text AS to_ms
 FROM shown AS s
 INNER JOIN channel AS c ON s.channel_id = c.channel_id
 LEFT JOIN broadcast_total AS f ON s.broadcast_id = f.broadcast_id AND s.closed_at IS NOT NULL
@@ -111,7 +111,7 @@ ORDER BY s.opened_at DESC;
 -- Bars: hours on air by channel and day (of the opening, in Korea).
 SELECT
     date_trunc('day', b.opened_at, 'Asia/Seoul') AS time,
-    coalesce(c.name, c.channel_id) AS metric,
+    coalesce(c.name, c.channel_id) AS channel,
     (sum(extract(EPOCH FROM coalesce(b.closed_at, now()) - b.opened_at)) / 3600)::double precision AS value
 FROM broadcast AS b
 INNER JOIN channel AS c ON b.channel_id = c.channel_id
@@ -123,7 +123,7 @@ ORDER BY 1, 2;
 -- Bars: chats by channel and day in Korea.
 SELECT
     date_trunc('day', r.bucket, 'Asia/Seoul') AS time,
-    coalesce(c.name, c.channel_id) AS metric,
+    coalesce(c.name, c.channel_id) AS channel,
     sum(r.chat_count)::double precision AS value
 FROM chat_300s AS r
 INNER JOIN broadcast AS b ON r.broadcast_id = b.broadcast_id
@@ -136,7 +136,7 @@ ORDER BY 1, 2;
 -- Bars: KRW donated by channel and day in Korea.
 SELECT
     date_trunc('day', r.bucket, 'Asia/Seoul') AS time,
-    coalesce(c.name, c.channel_id) AS metric,
+    coalesce(c.name, c.channel_id) AS channel,
     sum(r.donation_amount)::double precision AS value
 FROM chat_300s AS r
 INNER JOIN broadcast AS b ON r.broadcast_id = b.broadcast_id
@@ -152,7 +152,7 @@ ORDER BY 1, 2;
 -- Bars: distinct chatters of the broadcasts of a day, by channel; of broadcasts that have ended.
 SELECT
     date_trunc('day', b.opened_at, 'Asia/Seoul') AS time,
-    coalesce(c.name, c.channel_id) AS metric,
+    coalesce(c.name, c.channel_id) AS channel,
     sum(f.chatters)::double precision AS value
 FROM broadcast AS b
 INNER JOIN channel AS c ON b.channel_id = c.channel_id
@@ -196,9 +196,9 @@ SELECT
     array_to_string(t.reasons, ', ') AS reasons,
     t.channel_id,
     t.stream_id,
-    (1000 * (extract(EPOCH FROM t.opened_at) + t.onset_sec - 120))::bigint AS from_ms,
-    (1000 * (extract(EPOCH FROM t.opened_at) + t.end_sec + 120))::bigint AS to_ms,
-    (1000 * (extract(EPOCH FROM t.opened_at) + t.start_sec))::bigint AS moment_ms
+    (1000 * (extract(EPOCH FROM t.opened_at) + t.onset_sec - 120))::bigint::text AS from_ms,
+    (1000 * (extract(EPOCH FROM t.opened_at) + t.end_sec + 120))::bigint::text AS to_ms,
+    (1000 * (extract(EPOCH FROM t.opened_at) + t.start_sec))::bigint::text AS moment_ms
 FROM best AS t
 INNER JOIN channel AS c ON t.channel_id = c.channel_id
 ORDER BY t.score DESC

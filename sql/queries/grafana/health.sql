@@ -107,8 +107,8 @@ SELECT
     CASE WHEN m.repaired_at IS NOT NULL THEN 'repaired' WHEN m.to_ts IS NULL THEN 'open' ELSE 'missing' END AS state,
     b.channel_id,
     b.stream_id,
-    (1000 * extract(EPOCH FROM m.from_ts) - 300000)::bigint AS from_ms,
-    (1000 * extract(EPOCH FROM least(coalesce(m.to_ts, b.closed_at, now()), now())) + 300000)::bigint AS to_ms
+    (1000 * extract(EPOCH FROM m.from_ts) - 300000)::bigint::text AS from_ms,
+    (1000 * extract(EPOCH FROM least(coalesce(m.to_ts, b.closed_at, now()), now())) + 300000)::bigint::text AS to_ms
 FROM gap AS m
 INNER JOIN broadcast AS b ON m.broadcast_id = b.broadcast_id
 INNER JOIN channel AS c ON b.channel_id = c.channel_id
@@ -123,7 +123,7 @@ LIMIT 100;
 -- Bars: seconds that were not collected, by cause, where their gap began.
 SELECT
     date_bin($__interval_ms * INTERVAL '1 millisecond', m.from_ts, '2000-01-03 00:00:00+09') AS time,
-    m.cause AS metric,
+    m.cause AS cause,
     sum(extract(EPOCH FROM least(coalesce(m.to_ts, b.closed_at, now()), now()) - m.from_ts))::double precision AS value
 FROM gap AS m
 INNER JOIN broadcast AS b ON m.broadcast_id = b.broadcast_id
@@ -138,7 +138,7 @@ ORDER BY 1, 2;
 -- Bars: connections that ended while the broadcast went on, by cause.
 SELECT
     date_bin($__interval_ms * INTERVAL '1 millisecond', k.disconnected_at, '2000-01-03 00:00:00+09') AS time,
-    coalesce(k.cause, 'unknown') AS metric,
+    coalesce(k.cause, 'unknown') AS cause,
     count(*)::double precision AS value
 FROM connection AS k
 INNER JOIN broadcast AS b ON k.broadcast_id = b.broadcast_id
@@ -187,14 +187,14 @@ ORDER BY g.bucket;
 
 -- name: health_delay
 -- Series: from Chzzk's time of a message to its receipt, the median and the slowest twentieth, of live messages. A
--- sample: the first second of every bucket, within the last day of the range.
+-- sample, the first second of every bucket, of the last day only: what is older is packed, and not to be read by seconds.
 WITH aired AS (
     SELECT broadcast_id
     FROM broadcast
     WHERE
         channel_id = any(ARRAY[${channel:sqlstring}]::text[])
         AND opened_at < $__timeTo()
-        AND coalesce(closed_at, 'infinity') > $__timeTo()::timestamptz - INTERVAL '1 day'
+        AND coalesce(closed_at, 'infinity') > greatest($__timeFrom(), now() - INTERVAL '1 day')
 )
 
 SELECT
@@ -205,28 +205,27 @@ FROM
     generate_series(
         date_bin(
             $__interval_ms * INTERVAL '1 millisecond',
-            greatest($__timeFrom(), $__timeTo()::timestamptz - INTERVAL '1 day'),
+            greatest($__timeFrom(), now() - INTERVAL '1 day'),
             '2000-01-03 00:00:00+09'
         ),
-        $__timeTo(),
+        least($__timeTo(), now()),
         $__interval_ms * INTERVAL '1 millisecond'
     ) AS g (bucket)
 CROSS JOIN aired AS a
-CROSS JOIN
-    LATERAL (
-        SELECT extract(EPOCH FROM d.received_at - d.ts)::double precision AS delay_sec
-        FROM event AS d
-        WHERE
-            d.broadcast_id = a.broadcast_id
-            AND d.ts >= g.bucket
-            AND d.ts < g.bucket + INTERVAL '1 second'
-            AND d.ts > $__timeTo()::timestamptz - INTERVAL '1 day'
-            AND d.ts <= $__timeTo()
-            AND d.source = 'live'
-            AND d.received_at IS NOT NULL
-        ORDER BY d.ts
-        LIMIT 20
-    ) AS e
+CROSS JOIN LATERAL (
+    SELECT extract(EPOCH FROM d.received_at - d.ts)::double precision AS delay_sec
+    FROM event AS d
+    WHERE
+        d.broadcast_id = a.broadcast_id
+        AND d.ts >= g.bucket
+        AND d.ts < g.bucket + INTERVAL '1 second'
+        AND d.ts > now() - INTERVAL '1 day'
+        AND $__timeFilter(d.ts)
+        AND d.source = 'live'
+        AND d.received_at IS NOT NULL
+    ORDER BY d.ts
+    LIMIT 20
+) AS e
 GROUP BY g.bucket
 ORDER BY g.bucket;
 

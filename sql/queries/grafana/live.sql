@@ -100,7 +100,9 @@ SELECT
     (coalesce(m.rate, 0) / greatest(u.rate, 0.1))::double precision AS times_usual,
     o.opened_at,
     o.channel_id,
-    o.stream_id
+    o.stream_id,
+    (1000 * extract(EPOCH FROM o.opened_at))::bigint::text AS from_ms,
+    'now' AS to_ms
 FROM on_air AS o
 LEFT JOIN this_minute AS m ON o.broadcast_id = m.broadcast_id
 LEFT JOIN usual AS u ON o.broadcast_id = u.broadcast_id
@@ -119,6 +121,7 @@ ORDER BY times_usual DESC NULLS LAST, chats_per_sec DESC;
 WITH aired AS (
     SELECT
         b.broadcast_id,
+        b.channel_id,
         coalesce(c.name, c.channel_id) AS channel,
         greatest(b.opened_at, $__timeFrom()) AS from_ts,
         least(coalesce(b.closed_at, now() - INTERVAL '2 seconds'), $__timeTo()) AS to_ts
@@ -171,6 +174,7 @@ counted AS (
 -- one bucket more than was on air: without seconds, so it is NULL and the line ends there
 buckets AS (
     SELECT
+        a.channel_id,
         a.channel,
         a.broadcast_id,
         g.bucket,
@@ -210,7 +214,8 @@ buckets AS (
 
 SELECT
     b.bucket AS time,
-    b.channel AS metric,
+    b.channel,
+    b.channel_id,
     CASE
         WHEN sum(c.chats) > 0 OR count(b.missing_sec) = 0
             THEN
@@ -219,7 +224,7 @@ SELECT
     END::double precision AS value
 FROM buckets AS b
 LEFT JOIN counted AS c ON b.broadcast_id = c.broadcast_id AND b.bucket = c.bucket
-GROUP BY b.bucket, b.channel
+GROUP BY b.bucket, b.channel, b.channel_id
 ORDER BY b.bucket, b.channel;
 
 -- name: live_donations
@@ -227,6 +232,7 @@ ORDER BY b.bucket, b.channel;
 WITH aired AS (
     SELECT
         b.broadcast_id,
+        b.channel_id,
         coalesce(c.name, c.channel_id) AS channel
     FROM broadcast AS b
     INNER JOIN channel AS c ON b.channel_id = c.channel_id
@@ -258,12 +264,13 @@ given AS (
 
 SELECT
     date_bin($__interval_ms * INTERVAL '1 millisecond', g.bucket, '2000-01-03 00:00:00+09') AS time,
-    a.channel AS metric,
+    a.channel,
+    a.channel_id,
     sum(g.donation_amount)::double precision AS value
 FROM given AS g
 INNER JOIN aired AS a ON g.broadcast_id = a.broadcast_id
 WHERE g.donation_amount > 0
-GROUP BY 1, 2
+GROUP BY 1, 2, 3
 ORDER BY 1, 2;
 
 -- name: live_viewers
@@ -271,6 +278,7 @@ ORDER BY 1, 2;
 WITH aired AS (
     SELECT
         b.broadcast_id,
+        b.channel_id,
         coalesce(c.name, c.channel_id) AS channel,
         b.closed_at
     FROM broadcast AS b
@@ -285,6 +293,7 @@ shown AS (
     SELECT
         v.ts,
         a.channel,
+        a.channel_id,
         v.viewers
     FROM viewer_sample AS v
     INNER JOIN aired AS a ON v.broadcast_id = a.broadcast_id
@@ -293,6 +302,7 @@ shown AS (
     SELECT
         closed_at + $__interval_ms * INTERVAL '1 millisecond' AS ts,
         channel,
+        channel_id,
         NULL AS viewers
     FROM aired
     WHERE closed_at < now() - $__interval_ms * INTERVAL '1 millisecond'
@@ -300,10 +310,11 @@ shown AS (
 
 SELECT
     date_bin($__interval_ms * INTERVAL '1 millisecond', ts, '2000-01-03 00:00:00+09') AS time,
-    channel AS metric,
+    channel,
+    channel_id,
     avg(viewers)::double precision AS value
 FROM shown
-GROUP BY 1, 2
+GROUP BY 1, 2, 3
 ORDER BY 1, 2;
 
 -- name: live_engagement
@@ -311,6 +322,7 @@ ORDER BY 1, 2;
 WITH aired AS (
     SELECT
         b.broadcast_id,
+        b.channel_id,
         coalesce(c.name, c.channel_id) AS channel
     FROM broadcast AS b
     INNER JOIN channel AS c ON b.channel_id = c.channel_id
@@ -345,12 +357,13 @@ said AS (
 
 SELECT
     s.bucket AS time,
-    a.channel AS metric,
+    a.channel,
+    a.channel_id,
     (100 * avg(s.chats_per_minute) / nullif(avg(w.viewers), 0))::double precision AS value
 FROM said AS s
 INNER JOIN watched AS w ON s.broadcast_id = w.broadcast_id AND s.bucket = w.bucket
 INNER JOIN aired AS a ON s.broadcast_id = a.broadcast_id
-GROUP BY 1, 2
+GROUP BY 1, 2, 3
 ORDER BY 1, 2;
 
 -- name: live_latest_donations
@@ -387,7 +400,10 @@ SELECT
     e.nickname,
     e.content,
     a.channel_id,
-    a.stream_id
+    a.stream_id,
+    (1000 * extract(EPOCH FROM e.ts) - 120000)::bigint::text AS from_ms,
+    (1000 * extract(EPOCH FROM e.ts) + 120000)::bigint::text AS to_ms,
+    (1000 * extract(EPOCH FROM e.ts))::bigint::text AS moment_ms
 FROM minutes AS m
 INNER JOIN aired AS a ON m.broadcast_id = a.broadcast_id
 CROSS JOIN
