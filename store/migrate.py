@@ -1,7 +1,9 @@
 """The schema: tables by version, views and policies by content, the right ones for the server's edition."""
 
 import hashlib
-from typing import Any, Literal
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Literal, TypeVar
 
 import psycopg
 from psycopg.rows import tuple_row
@@ -10,6 +12,8 @@ import sql
 from store.errors import NokchartError
 
 Edition = Literal["timescaledb", "postgresql"]
+
+_Result = TypeVar("_Result")
 
 # The newest revision under migrations/versions; a test holds the two together.
 HEAD = "0003"
@@ -36,7 +40,8 @@ def migrate(connection: psycopg.Connection[tuple[Any, ...]]) -> Edition:
     program, or where the user may not create it.
     """
     try:
-        return _current(connection) or _install(connection)
+        edition = _current(connection)
+        return beside_jobs(lambda: _install(connection)) if edition is None else edition
     except (psycopg.errors.DuplicateTable, psycopg.errors.DuplicateObject) as error:
         raise SchemaError(
             f"The database has something of another program in it ({error.diag.message_primary}): "
@@ -61,6 +66,17 @@ def installed_version(connection: psycopg.Connection[tuple[Any, ...]]) -> str | 
         return None
     version = connection.execute("SELECT version_num FROM alembic_version").fetchone()
     return None if version is None else str(version[0])
+
+
+def beside_jobs(transaction: Callable[[], _Result]) -> _Result:
+    """Runs a transaction that makes TimescaleDB's jobs anew, again where one of them was just running.
+
+    Who removes a job waits for its run to end, which may wait for the same tables: PostgreSQL ends one of the two.
+    """
+    for _ in range(5):
+        with suppress(psycopg.errors.DeadlockDetected):
+            return transaction()
+    return transaction()
 
 
 def run_schema(connection: Any, kind: str, only: str | None = None) -> None:

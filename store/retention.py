@@ -2,7 +2,7 @@
 
 import sql
 from store.database import Database
-from store.migrate import run_schema
+from store.migrate import beside_jobs, run_schema
 
 
 def set_retention(database: Database, events_days: int | None, seconds_days: int | None) -> None:
@@ -11,12 +11,16 @@ def set_retention(database: Database, events_days: int | None, seconds_days: int
     TimescaleDB's policies are made anew, as this version of NokChart and the table `retention` say, also where nothing
     changes: what somebody altered or a restore left out is right again. The 60 s and 300 s buckets are kept for ever.
     """
-    with database.connect() as connection:
-        for relation, days in (("event", events_days), ("chat_1s", seconds_days)):
-            if days is not None:
-                connection.execute(sql.query("set_keep_days"), {"relation": relation, "days": days})
-        if database.edition == "timescaledb":
-            run_schema(connection, "timescale_policies")
+
+    def apply() -> None:
+        with database.connect() as connection:
+            for relation, days in (("event", events_days), ("chat_1s", seconds_days)):
+                if days is not None:
+                    connection.execute(sql.query("set_keep_days"), {"relation": relation, "days": days})
+            if database.edition == "timescaledb":
+                run_schema(connection, "timescale_policies")
+
+    beside_jobs(apply)
 
 
 def describe_retention(database: Database) -> str:

@@ -7,6 +7,7 @@ import pytest
 
 import sql
 from store.database import Database, open_database
+from store.migrate import beside_jobs
 from store.retention import describe_retention, set_retention
 from tests.store.packed import BUCKETS, add_days, chats, chats_in, collect, days_ago, packed_days, run_jobs
 
@@ -143,6 +144,20 @@ def test_policies_are_put_right_again(timescale_database: Database) -> None:
         connection.execute("SELECT remove_continuous_aggregate_policy('chat_60s')")
     set_retention(timescale_database, None, None)
     assert _jobs(timescale_database) == before
+
+
+def test_a_job_that_runs_meanwhile_is_waited_for() -> None:
+    met = [psycopg.errors.DeadlockDetected(), psycopg.errors.DeadlockDetected()]
+
+    def transaction() -> str:
+        if met:
+            raise met.pop()
+        return "done"
+
+    assert beside_jobs(transaction) == "done"
+    met.extend(psycopg.errors.DeadlockDetected() for _ in range(9))
+    with pytest.raises(psycopg.errors.DeadlockDetected):
+        beside_jobs(transaction)
 
 
 def test_a_new_version_leaves_the_retention_as_it_is(timescale_database: Database, home: Any) -> None:
