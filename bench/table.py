@@ -4,7 +4,7 @@ import os
 import platform
 from pathlib import Path
 
-_DOCUMENT = Path(__file__).parent.parent / "docs" / "benchmarks.md"
+_DOCS = Path(__file__).parent.parent / "docs"
 
 
 class Table:
@@ -27,14 +27,15 @@ class Table:
         """Something that must not happen at all."""
         self.add(what, f"{count:,}", "0", met=count == 0)
 
-    def keep(self, name: str, note: str) -> None:
-        """Puts the table in docs/benchmarks.md, between the markers of `name`, below a line that says what ran."""
-        text = _DOCUMENT.read_text(encoding="utf-8")
+    def keep(self, name: str, note: str, page: str = "benchmarks.md") -> None:
+        """Puts the table in a page of docs, between the markers of `name`, below a line that says what ran."""
+        document = _DOCS / page
+        text = document.read_text(encoding="utf-8")
         begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
         before, rest = text.split(begin)
         after = rest.split(end)[1]
         table = "\n".join(self._lines)
-        _DOCUMENT.write_text(f"{before}{begin}{note}\n\n{table}\n{end}{after}", encoding="utf-8")
+        document.write_text(f"{before}{begin}{note}\n\n{table}\n{end}{after}", encoding="utf-8")
 
     def finish(self) -> None:
         """Ends the program: with 1 where a bound was missed."""

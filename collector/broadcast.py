@@ -160,7 +160,9 @@ class Broadcast:
 
     async def end(self, closed_at: datetime, cause: str) -> None:
         """Closes the broadcast's row; `run` has returned, or been cancelled, before."""
-        await self._report(self._coverage.ended(int(closed_at.timestamp() * 1000)))
+        # A collector that handed the channel over in its first seconds may have opened a gap after ours was answered:
+        # nobody else is there to close it, and everything since our answer is stored.
+        await self._report(self._coverage.ended(int(closed_at.timestamp() * 1000)) or [GapClosed(None)])
         await self._writer.put(Statement("close_broadcast", (self.stream_id, closed_at, cause)))
         log.info("broadcast ended", stream_id=self.stream_id, cause=cause, events=self.counts.events)
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import platformdirs
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from store.errors import NokchartError
 
@@ -67,6 +67,8 @@ class Config(BaseModel):
 
     # Database
     database_url: str | None = None
+    writer_password: SecretStr | None = None
+    reader_password: SecretStr | None = None
     home: Path | None = None
     keep_events_days: Annotated[int, Field(ge=0)] | None = None
     keep_seconds_days: Annotated[int, Field(ge=0)] | None = None

@@ -3,40 +3,70 @@
 from typing import Annotated
 
 import typer
+from pydantic import SecretStr
 
+from nokchart import backup_commands
 from nokchart.config import load_config
 from nokchart.console import one_sentence
 from nokchart.options import ConfigFile, day_of
 
-database_app = typer.Typer(no_args_is_help=True, help="The database: its schema, its state, and what it may forget.")
+database_app = typer.Typer(
+    no_args_is_help=True, help="The database: its schema, its state, its backups, and what it may forget."
+)
+database_app.command()(backup_commands.backup)
+database_app.command()(backup_commands.restore)
 
 
 @database_app.command()
 @one_sentence
 def migrate(config: ConfigFile = None) -> None:
-    """Bring the schema to this version; every other command does so too. What is kept how long is set here."""
+    """Bring the schema to this version, as every other command does too; set what is kept how long, and the roles."""
     from store.database import open_database
     from store.retention import describe_retention, set_retention
+    from store.roles import set_roles
     from store.upkeep import edition_text
 
     settings = load_config(config)
     with open_database(settings.database_url, settings.data_folder) as database:
         set_retention(database, settings.keep_events_days, settings.keep_seconds_days)
-        typer.echo(f"ready: {edition_text(database)}")
+        roles = set_roles(
+            database,
+            writer_password=_secret(settings.writer_password),
+            reader_password=_secret(settings.reader_password),
+        )
+        typer.echo(f"ready: {edition_text(database)}{''.join(f', {role}' for role in roles)}")
         typer.echo(describe_retention(database))
 
 
 @database_app.command()
 @one_sentence
-def status(config: ConfigFile = None) -> None:
-    """Show where the database is, its edition and schema, and how much is in it."""
+def preflight() -> None:
+    """Refuse passwords in the environment that are missing, an example, short, or twice the same. Needs no database."""
+    import os
+
+    from store.passwords import check_passwords
+
+    check_passwords(os.environ)
+    typer.echo("the passwords can be used")
+
+
+@database_app.command()
+@one_sentence
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="All that is known, as JSON.")] = False,
+    config: ConfigFile = None,
+) -> None:
+    """Show the database: edition, versions, sizes, chunks, compression, jobs, what is kept how long, collectors."""
+    import orjson
+
     from store.database import open_database
-    from store.upkeep import describe
+    from store.status import read_status, status_lines
 
     settings = load_config(config)
     with open_database(settings.database_url, settings.data_folder) as database:
-        for name, value in describe(database):
-            typer.echo(f"{name:<20}{value}")
+        found = read_status(database)
+    for line in [orjson.dumps(found, option=orjson.OPT_INDENT_2).decode()] if as_json else status_lines(found):
+        typer.echo(line)
 
 
 @database_app.command()
@@ -57,3 +87,31 @@ def prune(
         broadcasts, events = prune_before(database, day, really=yes)
     done = "forgotten" if yes else "would be forgotten; repeat with --yes"
     typer.echo(f"{broadcasts} broadcasts with {events} events {done}")
+
+
+@database_app.command()
+@one_sentence
+def psql(
+    arguments: Annotated[list[str] | None, typer.Argument(help="For psql, such as -- -c 'TABLE gap'.")] = None,
+    reader: Annotated[bool, typer.Option("--reader", help="To read only.")] = False,
+    config: ConfigFile = None,
+) -> None:
+    """Open psql on the database; its password is in no argument."""
+    import signal
+    import subprocess
+
+    from store.database import open_database
+    from store.terminal import psql_environment, psql_program
+
+    settings = load_config(config)
+    password = _secret(settings.reader_password)
+    with open_database(settings.database_url, settings.data_folder) as database:
+        program = psql_program()
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is psql's: it ends a statement, not the session
+        environment = psql_environment(database, read_only=reader, reader_password=password)
+        done = subprocess.run([program, *(arguments or [])], env=environment)
+    raise typer.Exit(done.returncode)
+
+
+def _secret(value: SecretStr | None) -> str | None:
+    return None if value is None else value.get_secret_value()

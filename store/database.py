@@ -2,11 +2,13 @@
 
 import hashlib
 import os
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, urlencode
 
 import asyncpg
 import psycopg
@@ -19,6 +21,9 @@ from store.migrate import Edition, migrate
 # Any of these in the environment means that libpq has been told where the server is.
 _PLACE = (("service", "PGSERVICE"), ("host", "PGHOST"), ("port", "PGPORT"), ("dbname", "PGDATABASE"))
 _LIBPQ_PLACE = ("PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE")
+# What asyncpg reads of a URI as libpq does; of the rest of libpq's parameters it would make settings of the server.
+_TLS: tuple[str, ...] = ("sslmode", "sslrootcert", "sslcert", "sslkey", "sslpassword", "sslcrl")
+_TLS += ("ssl_min_protocol_version", "ssl_max_protocol_version")
 
 
 class DatabaseUnavailable(NokchartError):
@@ -50,12 +55,13 @@ class Database:
         """An asyncpg pool of at most `size` connections, to be awaited or entered."""
         known = self.parameters
         return asyncpg.create_pool(
+            _tls_address(known),
+            ssl=ssl.create_default_context() if known.get("sslrootcert") == "system" else None,
             host=known.get("host") or known.get("hostaddr"),
             port=int(known.get("port", 5432)),
             user=known.get("user"),
             password=known.get("password"),
             database=known.get("dbname"),
-            ssl=known.get("sslmode", "prefer") if not known.get("host", "").startswith("/") else None,
             min_size=1,
             max_size=size,
             timeout=10,  # of connecting
@@ -155,6 +161,28 @@ def scratch_database(home: Path, name: str) -> Iterator[Database]:
                 admin.execute(drop)
 
 
+@contextmanager
+def database_beside(database: Database, name: str) -> Iterator[Database]:
+    """A new database `name` on the same server, migrated, and dropped afterwards.
+
+    DatabaseUnavailable where the user may not make one.
+    """
+    drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+    with database.connect(autocommit=True) as admin:
+        try:
+            admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise DatabaseUnavailable(
+                f"The database user {admin.info.user} may not make a database to try it in: ask as one with CREATEDB, "
+                "or on another machine without a database_url."
+            ) from error
+    try:
+        yield _prepare(conninfo.make_conninfo("", **{**database.parameters, "dbname": name}))
+    finally:
+        with database.connect(autocommit=True) as admin:
+            admin.execute(drop)
+
+
 def _prepare(url: str) -> Database:
     parameters = _parameters(url)
     with _connect(parameters) as connection:
@@ -192,6 +220,14 @@ def _connect(parameters: dict[str, str], **options: Any) -> psycopg.Connection[t
         raise DatabaseUnavailable(
             f"The database at {where} cannot be reached ({_one_line(error)}): start it, or correct database_url."
         ) from error
+
+
+def _tls_address(parameters: dict[str, str]) -> str:
+    """What `parameters` say of TLS, as the query of a URI without a place; of the certificates, libpq's defaults."""
+    said = {key: parameters[key] for key in _TLS if parameters.get(key)}
+    if said.get("sslrootcert") == "system":
+        del said["sslrootcert"]  # no file: the certificates that the machine trusts
+    return "postgresql://?" + urlencode(said, quote_via=quote)
 
 
 def _one_line(error: Exception) -> str:

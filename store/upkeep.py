@@ -1,27 +1,26 @@
-"""Looking after the database: how much is in it, and forgetting what is old."""
+"""Looking after the database: which edition it is, and forgetting what is old."""
 
-from collections.abc import Iterator
 from datetime import date, datetime, time
-
-from psycopg.rows import dict_row
 
 import sql
 from store.database import Database
 from store.event import KST
-from store.migrate import HEAD, licence
+from store.migrate import licence
 
 _APACHE = " (TimescaleDB is here under the Apache licence, without continuous aggregates: used as plain PostgreSQL)"
 
-
-def describe(database: Database) -> Iterator[tuple[str, str]]:
-    """(name, value) pairs for a person: where it is, what it is, how much is in it. Never the password."""
-    with database.connect(row_factory=dict_row) as connection:
-        row = connection.execute(sql.query("describe_database")).fetchone()
-    yield "place", f"{database.parameters.get('host', '')} {database.parameters.get('dbname', '')}".strip()
-    yield "edition", edition_text(database)
-    yield "schema", HEAD
-    for name, value in dict(row or {}).items():
-        yield name.replace("_", " "), "-" if value is None else str(value)
+# The rows of a broadcast, those that others refer to last.
+_FORGET = (
+    "forget_event",
+    "forget_rejected_item",
+    "forget_viewer_sample",
+    "forget_broadcast_change",
+    "forget_connection",
+    "forget_gap",
+    "forget_peak",
+    "forget_broadcast_total",
+    "forget_broadcast",
+)
 
 
 def edition_text(database: Database) -> str:
@@ -34,12 +33,20 @@ def edition_text(database: Database) -> str:
 def prune_before(database: Database, day: date, *, really: bool) -> tuple[int, int]:
     """Forgets the broadcasts that ended before `day` began in Korea, with all their rows.
 
-    Returns how many broadcasts and events those are; without `really` nothing is forgotten.
+    Each is a transaction of its own: what is interrupted has forgotten some of them whole. Returns how many broadcasts
+    and events those are; without `really` nothing is forgotten.
     """
-    before = {"before": datetime.combine(day, time(), KST)}
-    with database.connect(row_factory=dict_row) as connection:
-        row = connection.execute(sql.query("count_before"), before).fetchone()
-        if really:
-            connection.execute(sql.query("prune_before"), before)
-    counts = dict(row or {})
-    return counts["broadcasts"], counts["events"]
+    events = 0
+    with database.connect() as connection:
+        old = connection.execute(sql.query("broadcasts_before"), {"before": datetime.combine(day, time(), KST)})
+        broadcasts = [{"broadcast_id": row[0]} for row in old]
+        for one in broadcasts:
+            if not really:
+                events += next(connection.execute(sql.query("count_events_of"), one))[0]
+                continue
+            connection.execute(sql.query("unpack_freely"))
+            for name in _FORGET:
+                forgotten = connection.execute(sql.query(name), one).rowcount
+                events += forgotten if name == "forget_event" else 0
+            connection.commit()
+    return len(broadcasts), events

@@ -109,7 +109,7 @@ def test_a_missed_bound_is_an_exit_code(
 ) -> None:
     page = tmp_path / "benchmarks.md"
     page.write_text("before\n<!-- this -->\nold\n<!-- /this -->\nafter\n")
-    monkeypatch.setattr(bench.table, "_DOCUMENT", page)
+    monkeypatch.setattr(bench.table, "_DOCS", tmp_path)
     table = Table()
     table.add("speed", "5", "at least 4")
     with pytest.raises(SystemExit) as ended:

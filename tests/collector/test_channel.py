@@ -12,9 +12,12 @@ import pytest
 from collector import broadcast as broadcast_module
 from collector.channel import ChannelWatch
 from collector.chzzk.chat import Heartbeat
+from collector.coverage import GapOpened
+from collector.records import gap
 from simulator import Broadcast, Channel, ConnectionRecord, Fault, Simulator
 from simulator.room import Room
 from store.database import Database
+from store.queries import query
 from tests.collector.studio import (
     assert_same,
     causes,
@@ -266,6 +269,24 @@ async def test_recent_chat_that_is_not_understood_does_not_hide_a_gap(
     assert lost
     for time_ms in lost:
         assert any(from_ms <= time_ms <= to_ms for from_ms, to_ms, _ in gaps(plain_database))
+
+
+async def test_a_gap_that_another_collector_left_open_is_closed_with_the_broadcast(plain_database: Database) -> None:
+    """It handed the channel over in its first seconds, and its records came last."""
+    channel = show(duration_sec=30, base_rate=5)
+    async with (
+        Simulator([channel], speed=SPEED) as chzzk,
+        collecting(chzzk, plain_database, [channel.channel_id]) as work,
+    ):
+        await until(lambda: fetch(plain_database, "SELECT 1 FROM event LIMIT 1"), "chat")
+        stream_id = fetch(plain_database, "SELECT stream_id FROM broadcast")[0][0]
+        stray: Any = gap(stream_id, GapOpened(None, "late start"))
+        async with plain_database.pool(1) as pool:
+            await pool.execute(query(stray.query), *stray.arguments)
+        assert [to_ms for _, to_ms, _ in gaps(plain_database)] == [None]
+        await until(lambda: work.ended, "the end")
+    assert gaps(plain_database) == []
+    assert_complete(plain_database, chzzk, channel)
 
 
 async def test_collecting_is_stopped_even_while_a_timeout_of_its_own_expires() -> None:

@@ -1,7 +1,11 @@
 """Reaching the database: what is said when that fails names the place, and never the password."""
 
+import asyncio
+import contextlib
+import ssl
 from pathlib import Path
 
+import asyncpg
 import psycopg
 import pytest
 
@@ -77,3 +81,40 @@ def test_our_own_mistakes_stay_loud(plain_database: Database, tmp_path: Path) ->
 async def test_the_pool_reaches_the_same_database(plain_database: Database) -> None:
     async with plain_database.pool() as pool:
         assert await pool.fetchval("SELECT current_database()") == plain_database.parameters["dbname"]
+
+
+_CERTIFICATE = Path(__file__).parents[2] / "simulator" / "tls" / "certificate.pem"
+
+
+async def _offer_tls(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, secured: list[bool]) -> None:
+    """A server's answer to a request for TLS, as far as the handshake."""
+    await reader.readexactly(8)
+    writer.write(b"S")
+    await writer.drain()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(_CERTIFICATE, _CERTIFICATE.with_name("key.pem"))
+    with contextlib.suppress(OSError, ssl.SSLError, asyncio.IncompleteReadError):
+        await writer.start_tls(context)
+        await reader.readexactly(4)  # the startup message comes only when the client trusts us
+        secured.append(True)
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    ("more", "trusted"),
+    [
+        ({"sslmode": "verify-full", "sslrootcert": str(_CERTIFICATE)}, True),
+        ({"sslmode": "verify-full", "sslrootcert": "system"}, False),
+        ({"sslmode": "require"}, True),
+    ],
+)
+async def test_the_pool_checks_the_server_as_the_address_says(more: dict[str, str], trusted: bool) -> None:
+    secured: list[bool] = []
+    server = await asyncio.start_server(lambda r, w: _offer_tls(r, w, secured), "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server:
+        parameters = {"host": "localhost", "port": str(port), "user": "u", "password": "p", "dbname": "d", **more}
+        with pytest.raises((OSError, asyncpg.PostgresError, asyncpg.InterfaceError)) as caught:
+            await Database(parameters, "postgresql").pool()
+        assert (not isinstance(caught.value, ssl.SSLCertVerificationError)) is trusted
+    assert bool(secured) is trusted

@@ -19,7 +19,8 @@ from store.database import Database, open_database
 from store.embedded import EmbeddedServer
 from store.migrate import HEAD, Edition, SchemaError, detect_edition, installed_version, migrate, run_schema
 from store.migrations import runner
-from store.upkeep import describe, edition_text
+from store.status import read_status
+from store.upkeep import edition_text
 from tests.analytics.sample import table_counts
 
 _numbers = count()
@@ -322,4 +323,4 @@ def test_a_person_is_told_why_a_timescaledb_is_used_as_plain(plain_database: Dat
         name = connection.info.dbname
         connection.execute(f"ALTER DATABASE \"{name}\" SET timescaledb.license = 'apache'")
     assert "Apache licence" in edition_text(plain_database)
-    assert "Apache licence" in dict(describe(plain_database))["edition"]
+    assert "Apache licence" in read_status(plain_database)["edition"]

@@ -1,77 +1,61 @@
--- name: describe_database
--- How much there is, and how large.
-SELECT
-    current_setting('server_version') AS server,
-    pg_size_pretty(pg_database_size(current_database())) AS size,
-    (SELECT count(*) FROM channel) AS channels,
-    (SELECT count(*) FROM broadcast) AS broadcasts,
-    (
-        SELECT count(*) FROM broadcast
-        WHERE closed_at IS NULL
-    ) AS open_broadcasts,
-    (SELECT count(*) FROM event) AS events,
-    (SELECT count(*) FROM rejected_item) AS rejected_items,
-    (
-        SELECT count(*) FROM gap
-        WHERE repaired_at IS NULL
-    ) AS open_gaps,
-    (
-        SELECT max(received_at) FROM event
-        WHERE received_at > now() - INTERVAL '1 day'
-    ) AS newest_event,
-    (SELECT max(heartbeat_at) FROM collector_status) AS collector_heartbeat;
+-- name: broadcasts_before
+-- What prune would forget, the oldest first.
+SELECT broadcast_id
+FROM broadcast
+WHERE closed_at < %(before)s
+ORDER BY closed_at, broadcast_id;
 
--- name: count_before
--- What prune would forget.
-SELECT
-    count(DISTINCT b.broadcast_id) AS broadcasts,
-    count(e.event_key) AS events
-FROM broadcast AS b
-LEFT JOIN event AS e ON b.broadcast_id = e.broadcast_id
-WHERE b.closed_at < %(before)s;
+-- name: count_events_of
+-- How many events a broadcast has.
+SELECT count(*) AS events
+FROM event
+WHERE broadcast_id = %(broadcast_id)s;
 
--- name: prune_before
--- Forgets broadcasts that ended before a moment, rows of all tables first.
-WITH old AS (
-    SELECT broadcast_id
-    FROM broadcast
-    WHERE closed_at < %(before)s
-),
+-- name: unpack_freely
+-- Compressed batches with rows of several broadcasts are unpacked to delete from them, however many rows that takes.
+SELECT set_config('timescaledb.max_tuples_decompressed_per_dml_transaction', '0', true);
 
-forgotten_event AS (
-    DELETE FROM event
-    WHERE broadcast_id IN (SELECT broadcast_id FROM old)
-),
+-- name: forget_event
+-- Forgets a broadcast's events.
+DELETE FROM event
+WHERE broadcast_id = %(broadcast_id)s;
 
-forgotten_rejected_item AS (
-    DELETE FROM rejected_item
-    WHERE broadcast_id IN (SELECT broadcast_id FROM old)
-),
+-- name: forget_rejected_item
+-- Forgets a broadcast's items that could not be understood.
+DELETE FROM rejected_item
+WHERE broadcast_id = %(broadcast_id)s;
 
-forgotten_viewer_sample AS (
-    DELETE FROM viewer_sample
-    WHERE broadcast_id IN (SELECT broadcast_id FROM old)
-),
+-- name: forget_viewer_sample
+-- Forgets a broadcast's viewer counts.
+DELETE FROM viewer_sample
+WHERE broadcast_id = %(broadcast_id)s;
 
-forgotten_broadcast_change AS (
-    DELETE FROM broadcast_change
-    WHERE broadcast_id IN (SELECT broadcast_id FROM old)
-),
+-- name: forget_broadcast_change
+-- Forgets a broadcast's titles and categories.
+DELETE FROM broadcast_change
+WHERE broadcast_id = %(broadcast_id)s;
 
-forgotten_connection AS (
-    DELETE FROM connection
-    WHERE broadcast_id IN (SELECT broadcast_id FROM old)
-),
+-- name: forget_connection
+-- Forgets a broadcast's connections.
+DELETE FROM connection
+WHERE broadcast_id = %(broadcast_id)s;
 
-forgotten_gap AS (
-    DELETE FROM gap
-    WHERE broadcast_id IN (SELECT broadcast_id FROM old)
-),
+-- name: forget_gap
+-- Forgets a broadcast's gaps.
+DELETE FROM gap
+WHERE broadcast_id = %(broadcast_id)s;
 
-forgotten_peak AS (
-    DELETE FROM peak
-    WHERE broadcast_id IN (SELECT broadcast_id FROM old)
-)
+-- name: forget_peak
+-- Forgets a broadcast's peaks.
+DELETE FROM peak
+WHERE broadcast_id = %(broadcast_id)s;
 
+-- name: forget_broadcast_total
+-- Forgets a broadcast's totals.
+DELETE FROM broadcast_total
+WHERE broadcast_id = %(broadcast_id)s;
+
+-- name: forget_broadcast
+-- Forgets a broadcast's own row, after all others.
 DELETE FROM broadcast
-WHERE broadcast_id IN (SELECT broadcast_id FROM old);
+WHERE broadcast_id = %(broadcast_id)s;
