@@ -94,7 +94,7 @@ def _ranking(say: Say) -> Any:
 
 def _by_day(say: Say, name: str, title: str, unit: str) -> Any:
     about = say("한국 시각의 하루입니다.", "Days in Korea.")
-    panel = bars(name, title, about, 400, "1d").unit(unit)
+    panel = bars(name, title, about, 200, "1d").unit(unit)
     field(panel, "value", "${__field.labels.channel}", color=PALETTE)
     return panel
 

@@ -124,7 +124,7 @@ def _chat_rate(say: Say) -> Any:
 
 def _viewers(say: Say) -> Any:
     about = say("표본의 평균입니다.", "The mean of the samples.")
-    panel = series("live_viewers", say("시청자", "Viewers"), about, 200, "1m").unit("short")
+    panel = series("live_viewers", say("시청자", "Viewers"), about, 150, "1m").unit("short")
     by_channel(panel, moment_of_series(say))
     return panel
 
@@ -135,7 +135,7 @@ def _engagement(say: Say) -> Any:
         "Chats a minute of 100 viewers: comparable whatever the size of the broadcast.",
     )
     title = say("시청자 100명당 채팅/분", "Chats a minute of 100 viewers")
-    panel = series("live_engagement", title, about, 200, "5m").decimals(1)
+    panel = series("live_engagement", title, about, 150, "5m").decimals(1)
     by_channel(panel, moment_of_series(say))
     return panel
 

@@ -1,13 +1,14 @@
 """What Grafana does to a statement before PostgreSQL sees it: macros and variables are replaced by text.
 
-The tests, the benchmarks and the pictures of the documentation run the dashboards' statements without a Grafana; this does
-for them what Grafana does, in its order, for the macros and the one format of variables that the dashboards use.
+Tests, benchmarks and the documentation's pictures run the dashboards' statements without a Grafana; this does for them what
+Grafana does, in its order, for the macros and the one format of variables that the dashboards use.
 """
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 _MACRO = re.compile(r"\$__(?P<name>timeFilter|timeFrom|timeTo)\((?P<column>[^)]*)\)")
 _VARIABLE = re.compile(r"\$\{(?P<name>\w+):sqlstring\}")
@@ -57,7 +58,7 @@ def expand(statement: str, view: View) -> str:
 
 
 def _rounded(milliseconds: float) -> int:
-    for narrow, wide in zip(_ROUND_MS, _ROUND_MS[1:], strict=False):
+    for narrow, wide in pairwise(_ROUND_MS):
         if milliseconds < (narrow + wide) / 2:
             return narrow
     return _ROUND_MS[-1]

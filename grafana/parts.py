@@ -1,4 +1,4 @@
-"""What all dashboards are put together from: statements as targets, panels of a few kinds, colours, links, variables."""
+"""What dashboards are put together from: statements as targets, panels of a few kinds, colours, links, variables."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -268,11 +268,11 @@ def annotation(name: str, query: str, color: str) -> dashboard.AnnotationQuery:
 
 
 def plain(built: object) -> Any:
-    """What the SDK built, as plain dicts and lists without None."""
+    """What the SDK built, as plain dicts and lists."""
     if hasattr(built, "to_json"):
         return plain(built.to_json())
     if isinstance(built, Mapping):
-        return {key: plain(value) for key, value in built.items() if value is not None}
+        return {key: plain(value) for key, value in built.items()}
     if isinstance(built, list):
         return [plain(value) for value in built]
     return built

@@ -11,6 +11,7 @@ ARROWS: dict[str, set[str]] = {
     "nokchart": {"collector", "analytics", "simulator", "grafana", "store"},
     "collector": {"store"},
     "analytics": {"store"},
+    "grafana": {"sql"},  # dashboards carry statements as text, and no database is asked
     "store": {"sql"},
     "sql": set(),
     "simulator": set(),

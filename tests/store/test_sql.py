@@ -9,7 +9,7 @@ import sql
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "sql" / "queries").rglob("*.sql"))
-ROOMS = ("analytics", "bench", "collector", "nokchart", "store")
+ROOMS = ("analytics", "bench", "collector", "grafana", "nokchart", "store")
 HEADER = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 
 

@@ -358,7 +358,7 @@ WITH chosen AS (
         b.broadcast_id,
         b.opened_at,
         least(coalesce(b.closed_at, now()), $__timeTo()) AS shown_to,
-        CASE WHEN ${moment:sqlstring} ~ '^\d{1,13}$' THEN left(${moment:sqlstring}, 13) END::bigint::text AS moment_ms
+        CASE WHEN ${moment:sqlstring} ~ '^\d{1,13}$' THEN left(${moment:sqlstring}, 13) END::bigint AS moment_ms
     FROM broadcast AS b
     WHERE b.stream_id = ${broadcast:sqlstring}
 ),
@@ -398,7 +398,8 @@ CROSS JOIN
             d.nickname,
             d.content,
             d.kind,
-            d.amount
+            d.amount,
+            d.event_key
         FROM event AS d
         WHERE
             d.broadcast_id = c.broadcast_id
@@ -406,10 +407,10 @@ CROSS JOIN
             AND d.ts < c.moment + INTERVAL '15 seconds'
             AND NOT d.hidden
             AND d.content IS NOT NULL
-        ORDER BY abs(extract(EPOCH FROM d.ts - c.moment))
+        ORDER BY abs(extract(EPOCH FROM d.ts - c.moment)), d.event_key
         LIMIT 200
     ) AS e
-ORDER BY e.ts;
+ORDER BY e.ts, e.event_key;
 
 -- name: annotate_broadcast_peaks
 -- Annotation: the broadcast's peaks, and why.

@@ -389,7 +389,7 @@ minutes AS MATERIALIZED (
     FROM chat_60s
     WHERE
         broadcast_id = any(array(SELECT broadcast_id FROM aired)) AND $__timeFilter(bucket) AND donation_count > 0
-    ORDER BY bucket DESC
+    ORDER BY bucket DESC, broadcast_id
     LIMIT 30
 )
 
@@ -412,7 +412,8 @@ CROSS JOIN
             d.ts,
             d.amount,
             d.nickname,
-            d.content
+            d.content,
+            d.event_key
         FROM event AS d
         WHERE
             d.broadcast_id = m.broadcast_id
@@ -425,7 +426,7 @@ CROSS JOIN
         ORDER BY d.ts DESC
         LIMIT 30
     ) AS e
-ORDER BY e.ts DESC
+ORDER BY e.ts DESC, e.event_key
 LIMIT 30;
 
 -- name: live_top_chatters
