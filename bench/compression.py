@@ -3,7 +3,7 @@
     python -m bench.compression [--database URL] [--scale 1.0] [--write]
 
 The day is played twice: with the simulator's own lines, which repeat themselves more than people do, and with two of
-three chats replaced by sentences that hardly repeat (see bench/sentences.py). People are between the two.
+three chats replaced by sentences that hardly repeat (see bench/sentences.py). Neither is real chat.
 """
 
 import argparse

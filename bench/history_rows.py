@@ -39,8 +39,8 @@ FROM (
         floor(random() * %(line_count)s)::int AS line
     FROM generate_series(0, %(seconds)s - 1) AS s (sec)
     CROSS JOIN LATERAL generate_series(
-        -- a Poisson count would cost more and show nothing more; the eruption adds what fades away within a minute
-        1, floor(%(rate)s * (0.75 + 3 * exp(-(s.sec %% 421) / 15.0)) * 2 * random() + random())::int
+        -- a Poisson count would cost more and show nothing more; the eruption fades within a minute, and the mean is 1
+        1, floor(%(rate)s * (0.893 + 3 * exp(-(s.sec %% 421) / 15.0)) * 2 * random() + random())::int
     )
 ) AS m
 INNER JOIN line AS l ON m.line = l.line

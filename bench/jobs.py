@@ -1,9 +1,9 @@
 """What the database's own jobs cost: refresh each minute, and the columnstore and retention once a day.
 
-    python -m bench.jobs [--database URL] [--rate 20] [--hours 6] [--rounds 30] [--write]
+    python -m bench.jobs [--database URL] [--rate 20] [--hours 6] [--rounds 60] [--write]
 
 Eight channels have been on air for hours; then they go on minute by minute, and the jobs run as they would be due. What
-a run takes, on an otherwise idle machine, times its runs a day is its share of a processor.
+a run takes by the clock, times its runs a day, is its share of a processor at most.
 """
 
 import argparse
@@ -66,18 +66,16 @@ def tell(table: Table, connection: Connection[tuple[object, ...]], rate: float, 
         runs = _DAY_MIN / _EVERY_MIN[view]
         total += runs * float(np.mean(seconds))
         table.add(
-            f"refresh of `{view}`: a run, median and most; all of a day",
+            f"refresh of `{view}`: median and most of {len(seconds)} runs; all of a day",
             f"{np.median(seconds) * 1000:.0f} and {max(seconds) * 1000:.0f} ms; {runs * np.mean(seconds):.0f} s",
         )
     table.add(f"refresh of a day that came at once, {int(str(before)):,} messages, all three", f"{whole:.1f} s")
     pack = packing["event"] * a_day / int(str(before))
     total += pack + packing["chat_1s"] + sum(retention.values())
     table.add("packing, a million messages", f"{packing['event'] * 1e6 / int(str(before)):.1f} s")
-    table.add(f"the same, {a_day / 1e6:.1f} million of a day", f"{pack:.0f} s")
+    table.add(f"the same, reckoned for the {a_day / 1e6:.1f} million of a whole day", f"{pack:.0f} s")
     table.add("retention, with nothing to forget", f"{sum(retention.values()) * 1000:.0f} ms")
-    table.add(
-        "all jobs of a day, share of a processor", f"{total / 86_400:.1%}", "at most 5.0%", met=total < 0.05 * 86_400
-    )
+    table.add("all jobs of a day, share of a processor", f"{total / 86_400:.2%}")
     schedule_jobs(connection, True)
 
 
@@ -87,7 +85,7 @@ def main() -> None:
     parser.add_argument("--database", help="a libpq URI of an empty database; default: the TimescaleDB of the tests")
     parser.add_argument("--rate", type=float, default=20.0, help="messages a second of a channel, the mean of all")
     parser.add_argument("--hours", type=float, default=6.0, help="that the channels have been on air before")
-    parser.add_argument("--rounds", type=int, default=30, help="minutes that are played")
+    parser.add_argument("--rounds", type=int, default=60, help="minutes that are played")
     parser.add_argument("--write", action="store_true", help="keep the table in docs/benchmarks.md")
     options = parser.parse_args()
     table = Table()
