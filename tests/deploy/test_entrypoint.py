@@ -193,7 +193,12 @@ def _let_in(database: Database) -> None:
 
 
 def _health(source: Path, box: Path) -> int:
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(source), "NOKCHART_HOME": str(box / "home")}
+    environment = {
+        **{key: value for key, value in _IMAGE.items() if key != "PATH"},
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(source),
+        "NOKCHART_HOME": str(box / "home"),
+    }
     command = [*_other_user(), sys.executable, "-m", "nokchart", "health"]
     return subprocess.run(command, env=environment, cwd=box / "settings", capture_output=True).returncode
 
