@@ -88,8 +88,9 @@ def test_ports_are_open_on_loopback_only() -> None:
 
 
 def test_what_stays_fits_into_the_machine() -> None:
-    assert {"db", "collector", "nightly", "grafana"} == _STAYS
-    assert sum(megabytes(_SERVICES[name]["mem_limit"]) for name in _STAYS) <= _ALL_TOGETHER_MB
+    always = {name for name in _STAYS if "profiles" not in _SERVICES[name]}
+    assert always == {"db", "collector", "nightly", "grafana"}
+    assert sum(megabytes(_SERVICES[name]["mem_limit"]) for name in always) <= _ALL_TOGETHER_MB
 
 
 def test_what_ends_before_the_others_start_fits_beside_the_database() -> None:
@@ -135,13 +136,24 @@ def test_every_variable_of_ours_is_a_setting() -> None:
     known = {f"NOKCHART_{key.upper()}" for key in Config.model_fields}
     used = {
         name
-        for service in _SERVICES.values()
+        for service in ours().values()
         for name in service.get("environment", {})
         if name.startswith("NOKCHART_")
     }
     used |= set(re.findall(r"NOKCHART_\w+", (ROOT / "Dockerfile").read_text(encoding="utf-8")))
     assert {"NOKCHART_HOME", "NOKCHART_OUTDIR", "NOKCHART_EXPORT_AT_END"} <= used
     assert used <= known
+
+
+def test_grafana_is_told_what_its_provisioning_asks_for() -> None:
+    files = (ROOT / "grafana/provisioning").rglob("*.yaml")
+    asked = {name for file in files for name in re.findall(r"\$(NOKCHART_\w+)", file.read_text(encoding="utf-8"))}
+    told = {name for name in _SERVICES["grafana"]["environment"] if name.startswith("NOKCHART_")}
+    assert asked
+    assert asked == told
+    home = _SERVICES["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
+    (folder,) = (v.split(":")[1] for v in _SERVICES["grafana"]["volumes"] if v.startswith("./grafana/dashboards:"))
+    assert (ROOT / "grafana/dashboards" / Path(home).relative_to(folder)).is_file()
 
 
 def test_every_variable_is_in_the_example_and_no_other() -> None:

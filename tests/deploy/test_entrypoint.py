@@ -166,7 +166,9 @@ def _other_user() -> list[str]:
     if os.geteuid() != 0 or shutil.which("setpriv") is None:
         return []
     command = ["setpriv", f"--reuid={_UID}", f"--regid={_UID}", "--clear-groups", "--no-new-privs"]
-    tried = subprocess.run([*command, sys.executable, "-c", "import psycopg"], capture_output=True)
+    # By a child of its own, as the nightly job has one: the first step still has root's powers.
+    again = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import psycopg'], check=True)"
+    tried = subprocess.run([*command, sys.executable, "-c", again], capture_output=True)
     return command if tried.returncode == 0 else []
 
 
