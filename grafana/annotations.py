@@ -1,4 +1,4 @@
-"""Moments of broadcasts as annotations of somebody's Grafana: found again by their tags, so that writing twice changes nothing."""
+"""Marks of broadcasts as annotations of somebody's Grafana: found again by their tags, so writing twice changes nothing."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -38,6 +38,9 @@ class Written:
     deleted: int = 0
     unchanged: int = 0
 
+    def __str__(self) -> str:
+        return f"{self.new} new, {self.changed} changed, {self.deleted} deleted, {self.unchanged} unchanged"
+
 
 @dataclass
 class _Plan:
@@ -48,7 +51,7 @@ class _Plan:
 
 
 def annotate(api: Api, stream_id: str, marks: Iterable[Mark], *, write: bool = True) -> Written:
-    """Makes the annotations of a broadcast be `marks`: adds, updates and deletes, its own only. Without `write`, counts."""
+    """Makes the annotations of a broadcast be `marks`: adds, updates and deletes, ours only. Without `write`, counts."""
     plan = _plan(_find(api, stream_id), list(marks))
     if write:
         for number, mark in plan.changed:

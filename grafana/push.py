@@ -50,7 +50,7 @@ class Change:
         return "unchanged" if _shown(self.there) == self.wanted else "changed"
 
     def diff(self) -> str:
-        """What would change, as a unified diff; empty where nothing would. Line breaks inside texts are shown as such."""
+        """What would change, as a unified diff; empty where nothing would. Statements are shown on lines of their own."""
         before = [] if self.there is None else _lines(_shown(self.there))
         names = (f"{self.name} in Grafana", f"{self.name} of NokChart")
         return "\n".join(difflib.unified_diff(before, _lines(self.wanted), *names, lineterm=""))
@@ -134,8 +134,8 @@ def save(api: Api, change: Change, *, overwrite: bool) -> None:
         if error.status_code != 412:
             raise
         raise GrafanaRefused(
-            f"The dashboard {change.name} was changed by somebody meanwhile ({words_of(error)}): look at it with --diff, "
-            "then push again, or with --overwrite."
+            f"The dashboard {change.name} was changed by somebody meanwhile: look at it with --diff, then push again, "
+            "with --overwrite if theirs may go."
         ) from error
 
 
@@ -160,7 +160,7 @@ def _is_ours(api: Api, uid: str) -> bool:
     versions = answer.get("versions") if isinstance(answer, dict) else answer  # a bare list before Grafana 11
     if not isinstance(versions, list) or not all(isinstance(one, dict) for one in versions):
         return False
-    newest = max(versions, key=lambda one: int(one.get("version", 0)), default={})
+    newest: dict[str, Any] = max(versions, key=lambda one: int(one.get("version", 0)), default={})
     return bool(newest.get("message") == _MESSAGE)
 
 

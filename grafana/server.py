@@ -23,7 +23,7 @@ def open_grafana(url: str, token: str) -> Iterator[Api]:
     """The API of the Grafana at `url`, http or https. GrafanaRefused where it is none, is too old, or a call fails."""
     if find_spec("grafana_client") is None:
         raise GrafanaRefused(
-            "This needs grafana-client: install it with `pip install 'nokchart[grafana]'`, or `pip install grafana-client`."
+            "This needs the package grafana-client: install it with `pip install 'nokchart[grafana]'`."
         )
     from grafana_client import GrafanaApi
     from grafana_client.client import TokenAuth
@@ -104,11 +104,11 @@ def _sentence_of(error: Exception, url: str, token: str) -> str | None:
         case GrafanaTimeoutError() | exceptions.Timeout():
             return f"{url} does not answer within {TIMEOUT_SEC:g} seconds: check grafana_url, or try again later."
         case exceptions.TooManyRedirects():
-            return f"{url} leads to another address or to a login page: write the address of Grafana itself, https included."
+            return f"{url} leads to another address or to a login page: write that of Grafana itself, https included."
         case exceptions.SSLError():
             return (
-                f"{url} has no certificate that this machine trusts: write the name that its certificate is for, or give "
-                "the file of its authority in REQUESTS_CA_BUNDLE."
+                f"{url} has no certificate that this machine trusts: write the name that its certificate is for, or "
+                "give the file of its authority in REQUESTS_CA_BUNDLE."
             )
         case GrafanaException(status_code=status):
             return _refusal(int(status), words_of(error, token), url)
@@ -124,15 +124,15 @@ def _refusal(status: int, words: str, url: str) -> str:
     match status:
         case 401:
             return (
-                f"{url} does not accept the token: make one for a service account (Administration, Users and access), and "
-                "give it as NOKCHART_GRAFANA_TOKEN."
+                f"{url} does not accept the token: make one for a service account (Administration, Users and access), "
+                "and give it as NOKCHART_GRAFANA_TOKEN."
             )
         case 403:
-            return f"The token may not do this ({words}): give its service account the role Editor, for a data source Admin."
+            return f"The token may not do this ({words}): its service account needs the role Editor, for a data source Admin."
         case 412:
             return "Somebody changed it in Grafana at this moment: look at it with --diff, then push again."
         case 404:
-            return f"{url} does not know what was asked for ({words}): look whether it was deleted meanwhile, and try again."
+            return f"{url} does not have what was asked for ({words}): it may be deleted by now, so try again."
         case _ if status >= 500:
             return f"{url} has a problem of its own (status {status}): look into its log, and try again."
         case _:
