@@ -40,5 +40,5 @@ def moments_of(database: Database, rows: list[dict[str, Any]], top: int) -> Iter
             peaks: list[dict[str, Any]] = connection.execute(query("best_peaks"), of_peaks).fetchall()  # type: ignore[assignment]
             for peak in peaks:
                 why = " · ".join([str(peak["value"]), ", ".join(peak["reasons"])])
-                moments.append(Moment(peak["method"], peak["at"], peak["at"], channel, why.removesuffix(" · ")))
+                moments.append(Moment(peak["method"], peak["moment"], peak["moment"], channel, why.removesuffix(" · ")))
             yield row["stream_id"], moments

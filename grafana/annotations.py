@@ -1,4 +1,4 @@
-"""Marks of broadcasts as annotations of somebody's Grafana: found again by their tags, so writing twice changes nothing."""
+"""Marks of broadcasts as annotations of somebody's Grafana: found again by tags, so writing twice changes nothing."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -51,7 +51,7 @@ class _Plan:
 
 
 def annotate(api: Api, stream_id: str, marks: Iterable[Mark], *, write: bool = True) -> Written:
-    """Makes the annotations of a broadcast be `marks`: adds, updates and deletes, ours only. Without `write`, counts."""
+    """Makes a broadcast's annotations be `marks`: adds, updates and deletes, ours only; without `write`, counts."""
     plan = _plan(_find(api, stream_id), list(marks))
     if write:
         for number, mark in plan.changed:

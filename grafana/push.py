@@ -50,7 +50,7 @@ class Change:
         return "unchanged" if _shown(self.there) == self.wanted else "changed"
 
     def diff(self) -> str:
-        """What would change, as a unified diff; empty where nothing would. Statements are shown on lines of their own."""
+        """What would change, as a unified diff; empty where nothing would. Statements are shown line by line."""
         before = [] if self.there is None else _lines(_shown(self.there))
         names = (f"{self.name} in Grafana", f"{self.name} of NokChart")
         return "\n".join(difflib.unified_diff(before, _lines(self.wanted), *names, lineterm=""))

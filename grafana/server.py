@@ -128,7 +128,7 @@ def _refusal(status: int, words: str, url: str) -> str:
                 "and give it as NOKCHART_GRAFANA_TOKEN."
             )
         case 403:
-            return f"The token may not do this ({words}): its service account needs the role Editor, for a data source Admin."
+            return f"The token may not do this ({words}): it needs the role Editor, and Admin for a data source."
         case 412:
             return "Somebody changed it in Grafana at this moment: look at it with --diff, then push again."
         case 404:

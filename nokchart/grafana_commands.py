@@ -179,7 +179,7 @@ def _source(settings: Config, address: str | None) -> Source:
         address = f"{address}:{known.get('port', '5432')}"
     if address is None or settings.reader_password is None:
         raise ConfigError(
-            f"Grafana has no data source with the uid {UID} yet: give --database HOST:PORT and NOKCHART_READER_PASSWORD "
+            f"Grafana has no data source with the uid {UID}: give --database HOST:PORT and NOKCHART_READER_PASSWORD "
             "to have it made, or make one by hand."
         )
     sslmode = known.get("sslmode", "disable" if address.rpartition(":")[0].strip("[]") in _LOOPBACK else "require")

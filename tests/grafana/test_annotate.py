@@ -36,7 +36,8 @@ def there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, plain_database: Datab
 @pytest.fixture
 def broadcast(plain_connection: Connection) -> str:
     """An ended broadcast with two surges and a volume peak; its stream_id."""
-    number = add_broadcast(plain_connection, closed_at=ENDED, title="<b>New</b> game\x1b[2J")
+    number = add_broadcast(plain_connection, closed_at=ENDED)
+    plain_connection.execute("UPDATE broadcast SET title = %s", ("<b>New</b> game\x1b[2J",))
     for method, rank, second in (("surge", 1, 600), ("surge", 2, 1200), ("volume", 1, 590)):
         plain_connection.execute(
             "INSERT INTO peak VALUES (%s, %s, %s, %s, %s, %s, 120, 7.5, FALSE, %s)",
@@ -90,6 +91,11 @@ def test_what_changed_is_updated_and_what_is_gone_is_deleted(
     assert there.annotations[1]["text"] == "deployed"
     assert {one["time"] - _ms(OPENED) for one in there.annotations.values()} == {0, 590_000, 600_000}
     assert run().stdout == f"{broadcast}: 0 new, 0 changed, 0 deleted, 3 unchanged\n"
+
+
+def test_the_reader_may_run_it(there: SomeonesGrafana, broadcast: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGOPTIONS", "-c default_transaction_read_only=on")
+    assert "4 new" in run().stdout
 
 
 def test_a_dry_run_counts_only(there: SomeonesGrafana, broadcast: str) -> None:

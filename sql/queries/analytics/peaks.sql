@@ -73,7 +73,7 @@ VALUES (
 -- The first `top` peaks of either kind of a broadcast, in order of time.
 SELECT
     p.method,
-    b.opened_at + p.onset_sec * INTERVAL '1 second' AS at,
+    b.opened_at + p.onset_sec * INTERVAL '1 second' AS moment,
     p.value,
     p.reasons
 FROM peak AS p
