@@ -107,8 +107,8 @@ def _sentence_of(error: Exception, url: str, token: str) -> str | None:
             return f"{url} leads to another address or to a login page: write that of Grafana itself, https included."
         case exceptions.SSLError():
             return (
-                f"{url} has no certificate that this machine trusts: write the name that its certificate is for, or "
-                "give the file of its authority in REQUESTS_CA_BUNDLE."
+                f"There is no TLS connection to {url} that this machine trusts: write the name its certificate is for "
+                "(http:// where there is none), or give the file of its authority in REQUESTS_CA_BUNDLE."
             )
         case GrafanaException(status_code=status):
             return _refusal(int(status), words_of(error, token), url)

@@ -47,9 +47,8 @@ def push(
     from grafana.push import make_folder, plan, save
 
     settings = load_config(config, language=language)
-    write = not (dry_run or diff)
+    write = not dry_run
     with _grafana(settings) as api:
-        well = _push_source(api, settings, database, write=write, quiet=diff)
         changes = plan(api, settings.language)
         if diff:
             for text in filter(None, (change.diff() for change in changes)):
@@ -61,6 +60,7 @@ def push(
                 f"Somebody changed {', '.join(edited)} in Grafana: look at it with --diff, save a copy there if it is "
                 "wanted, then push with --overwrite."
             )
+        well = _push_source(api, settings, database, write=write)
         if write and any(change.state == "new" for change in changes):
             make_folder(api)
         for change in changes:
@@ -131,7 +131,7 @@ def _grafana(settings: Config) -> Iterator[Any]:
         raise GrafanaError(str(error)) from error
 
 
-def _push_source(api: Any, settings: Config, address: str | None, *, write: bool, quiet: bool) -> bool:
+def _push_source(api: Any, settings: Config, address: str | None, *, write: bool) -> bool:
     """Looks at the data source, and makes it where it is missing. Returns whether Grafana can ask the database."""
     from grafana_client.client import GrafanaClientError
 
@@ -152,8 +152,7 @@ def _push_source(api: Any, settings: Config, address: str | None, *, write: bool
         complain(
             f"the data source asks the database as another role than {READER}, which could only read: change its user."
         )
-    if not quiet:
-        typer.echo(f"data source {UID}: {'new' if there is None else 'unchanged'}")
+    typer.echo(f"data source {UID}: {'new' if there is None else 'unchanged'}")
     if there is None and not write:
         return True
     problem = source_problem(api)
@@ -169,6 +168,8 @@ def _source(settings: Config, address: str | None) -> Source:
 
     from grafana.push import UID, Source
 
+    if address is not None and not address.rpartition(":")[2].isdecimal():
+        raise ConfigError(f"--database {address} cannot be used: write HOST:PORT, such as db.example:5432.")
     try:
         known = {key: str(value) for key, value in conninfo_to_dict(settings.database_url or "").items() if value}
     except ProgrammingError as error:

@@ -115,7 +115,8 @@ def test_a_diff_shows_the_change_only_and_is_empty_when_nothing_differs(there: S
     assert there.writes == []
 
 
-def test_a_diff_of_a_dashboard_that_is_not_there_is_all_of_it(there: SomeonesGrafana) -> None:
+def test_a_diff_of_a_dashboard_that_is_not_there_is_all_of_it(there: SomeonesGrafana, monkeypatch: Any) -> None:
+    monkeypatch.delenv("NOKCHART_READER_PASSWORD")  # of the data source, which a diff is not about
     lines = push("--diff").stdout.splitlines()
     assert sum(line.startswith("+++ ") for line in lines) == 4
     assert '+  "title": "NokChart · Live",' in lines
@@ -169,6 +170,7 @@ class TestDataSource:
     def test_a_socket_is_nothing_for_grafana(self, there: SomeonesGrafana, monkeypatch: Any, url: str) -> None:
         monkeypatch.setenv("NOKCHART_DATABASE_URL", url)
         assert "--database HOST:PORT" in refused()
+        assert "such as db.example:5432" in refused("--database", "localhost")
         assert push("--database", "localhost:5432").exit_code == 0
         assert there.sources["nokchart"]["url"] == "localhost:5432"
         assert there.sources["nokchart"]["jsonData"]["sslmode"] == "disable"
@@ -273,6 +275,9 @@ class TestRefusals:
             monkeypatch.setenv("NOKCHART_GRAFANA_URL", secure.url)
             assert "certificate" in refused()
             assert secure.requests == []
+            monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(TLS / "certificate.pem"))
+            assert push().exit_code == 0
+            assert len(secure.dashboards) == 4
 
     def test_no_tls_where_it_is_expected(self, there: SomeonesGrafana, monkeypatch: Any) -> None:
         monkeypatch.setenv("NOKCHART_GRAFANA_URL", there.url.replace("http:", "https:"))
