@@ -202,7 +202,7 @@ class LiveReader:
         states = connection.execute(query("live_collectors")).fetchall()
         now: datetime = states[0]["at"]
         rows = connection.execute(
-            query("broadcasts_to_follow"), {"ended_after": ended_after, "stream_ids": list(also)}
+            query("broadcasts_on_air"), {"ended_after": ended_after, "stream_ids": list(also)}
         ).fetchall()
         self._read(connection, [row for row in rows if row["closed_at"] is None], now)
         channels = [self._channel(connection, row, now) for row in rows]

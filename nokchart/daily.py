@@ -1,6 +1,6 @@
 """The nightly job's clock: waits, and runs a command each day and every few minutes, in a process of its own.
 
-For months this is the only one of the two that is there, so it imports nothing but the standard library: 12 MB.
+For months this is the only one of the two that is there, so it imports nothing but the standard library: 17 MB.
 It trusts no clock for longer than a second: the wall clock may be set, and a laptop may sleep through the hour.
 """
 

@@ -85,7 +85,10 @@ def _export(settings: Config, choice: Any, parquet: bool, quiet: bool) -> None:
     with open_database(settings.database_url, settings.data_folder) as database:
         rows = find_broadcasts(database, choice, settings.outdir, of_job)
         if not rows and not quiet:
-            complain("no broadcast to make files of" + (": all are up to date." if choice.only_due else "."))
+            complain(
+                "no broadcast to make files of"
+                + (": all whose messages are kept are up to date." if choice.only_due else ".")
+            )
         outcomes = export_all(database, rows, choice, settings.outdir, of_job)
         with _progress(outcomes, len(rows), quiet) as shown:
             for outcome in shown:

@@ -17,7 +17,7 @@ Rows = list[dict[str, Any]]
 def read_status(database: Database) -> dict[str, Any]:
     """What there is to know, as plain values: times are datetimes, sizes bytes, durations seconds.
 
-    Any role may ask; what a job's last error was is told as far as the role may see it. Never the password.
+    Any role may ask. Never the password.
     """
     timescale = database.edition == "timescaledb"
     with database.connect(autocommit=True) as connection:
@@ -76,7 +76,7 @@ def status_lines(status: dict[str, Any]) -> Iterator[str]:
     for row in status.get("vacuum", ()):
         yield _line(f"vacuum of {row['relation']}", f"{_ago(row['vacuumed_at'], now)}, {row['dead_rows']:,} dead rows")
     for row in status.get("jobs", ()):
-        yield _line(f"job {row['job_id']}", " ".join(_job(row, now)))
+        yield _line(f"{row['job']} of {row['relation']}", " ".join(_job(row, now)))
     for row in status["collectors"]:
         state = "stopped" if row["stopped_at"] else f"heartbeat {_ago(row['heartbeat_at'], now)}"
         yield _line(f"collector {row['collector_id']}", f"{state}, {row['channels']} channels, {row['live']} on air")
@@ -85,17 +85,16 @@ def status_lines(status: dict[str, Any]) -> Iterator[str]:
 
 
 def _job(row: dict[str, Any], now: datetime) -> Iterator[str]:
-    yield f"{row['job']}{' of ' + row['relation'] if row['relation'] else ''},"
-    yield f"every {timedelta(seconds=row['every_sec'])},"
-    yield f"last run {_ago(row['last_run_at'], now)}"
-    if row["last_run_status"]:
-        yield f"({row['last_run_status'].lower()} after {row['last_run_sec']:.1f} s)"
+    every = str(timedelta(seconds=row["every_sec"])).removesuffix(", 0:00:00")
+    yield f"every {every}, last run {_ago(row['last_started_at'], now)}"
     if not row["scheduled"]:
         yield "- SWITCHED OFF"
-    if row["late_sec"] is not None:
+    # One that waits for its turn is no cause for worry; one that has missed a whole turn is.
+    if row["late_sec"] > row["every_sec"]:
         yield f"- LATE by {timedelta(seconds=round(row['late_sec']))}: are background workers left?"
-    if row["failures"]:
-        yield f"- {row['failures']} failures{', the last: ' + row['last_error'] if row['last_error'] else ''}"
+    if row["last_error"]:
+        well = _ago(row["last_success_at"], now)
+        yield f"- FAILED, last well {well}, {row['failures']} failures in all: {row['last_error']}"
 
 
 def _line(name: str, value: object) -> str:

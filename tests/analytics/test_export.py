@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -338,6 +339,23 @@ def test_totals_are_those_of_the_overview(plain_database: Database, tmp_path: Pa
             "SELECT counted_at >= updated_at FROM broadcast_total JOIN broadcast USING (broadcast_id)"
         ).fetchone()
         assert row == (True,)
+
+
+def test_rows_that_the_planner_knows_nothing_of_take_no_longer(
+    plain_database: Database, tmp_path: Path, quick_chart: None
+) -> None:
+    with plain_database.connect() as connection:
+        connection.execute("ALTER TABLE event SET (autovacuum_enabled = false)")
+        broadcast_id = add_broadcast(connection, closed_at=OPENED)
+        connection.execute(
+            "INSERT INTO event (ts, broadcast_id, kind, event_key, user_id, source, content) "
+            "SELECT %s + n * interval '50 ms', %s, 'chat', n, 'u' || n %% 40, 'live', 'x' "
+            "FROM generate_series(1, 60000) AS n",
+            (OPENED, broadcast_id),
+        )
+    begun = time.monotonic()
+    _export(plain_database, tmp_path)
+    assert time.monotonic() - begun < 10  # each compared with each, it is minutes
 
 
 def test_what_a_killed_export_left_is_swept(plain_database: Database, tmp_path: Path, quick_chart: None) -> None:

@@ -135,10 +135,7 @@ def test_every_command_line_is_understood(name: str, service: dict[str, Any]) ->
 def test_every_variable_of_ours_is_a_setting() -> None:
     known = {f"NOKCHART_{key.upper()}" for key in Config.model_fields}
     used = {
-        name
-        for service in ours().values()
-        for name in service.get("environment", {})
-        if name.startswith("NOKCHART_")
+        name for service in ours().values() for name in service.get("environment", {}) if name.startswith("NOKCHART_")
     }
     used |= set(re.findall(r"NOKCHART_\w+", (ROOT / "Dockerfile").read_text(encoding="utf-8")))
     assert {"NOKCHART_HOME", "NOKCHART_OUTDIR", "NOKCHART_EXPORT_AT_END"} <= used

@@ -177,7 +177,7 @@ def test_a_folder_without_events(run: Run, database: Database, tmp_path: Path) -
 def test_from_the_database_to_files_and_back(run: Run, database: Database, tmp_path: Path, quick_chart: None) -> None:
     result = run("export")
     assert (result.exit_code, result.stdout) == (0, "")
-    assert result.stderr == "nokchart: no broadcast to make files of: all are up to date.\n"
+    assert result.stderr == "nokchart: no broadcast to make files of: all whose messages are kept are up to date.\n"
     with database.connect() as connection:
         broadcast_id = add_broadcast(connection, closed_at=OPENED + timedelta(minutes=2))
         for second in range(100):
@@ -258,7 +258,7 @@ def test_what_is_not_kept_any_more_is_never_overwritten(
     assert (result.exit_code, result.stdout) == (0, "")
     assert re.search(r": its messages are not all kept any more, so its files stay\.$", result.stderr)
     assert not (tmp_path / "output").exists()
-    assert "all are up to date" in run("export").stderr
+    assert "all whose messages are kept are up to date" in run("export").stderr
     write_events(tmp_path / "in" / "old", [line(1_000)])
     assert "messages from before" in _refused(run("import", "in"))
 

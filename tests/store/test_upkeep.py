@@ -117,20 +117,19 @@ def test_status_of_chunks_compression_and_jobs(timescale_database: Database) -> 
 
 def test_a_job_that_failed_or_is_late_says_so() -> None:
     job: dict[str, Any] = {
-        "job_id": 1000,
         "job": "refresh",
         "relation": "chat_1s",
         "every_sec": 60.0,
-        "scheduled": True,
-        "last_run_at": None,
-        "last_run_status": None,
-        "last_run_sec": None,
-        "failures": 0,
+        "last_started_at": None,
+        "last_success_at": None,
+        "late_sec": 0.0,
+        "failures": 2,
         "last_error": None,
-        "late_sec": None,
+        "scheduled": True,
     }
-    (well,) = (" ".join(_job(job, OPENED)),)
-    assert well.endswith("last run never")
+    assert " ".join(_job(job, OPENED)) == "every 0:01:00, last run never"
+    assert "LATE" not in " ".join(_job(job | {"late_sec": 30.0}, OPENED))
     assert "LATE by 0:05:00" in " ".join(_job(job | {"late_sec": 300.0}, OPENED))
-    assert "2 failures, the last: no room" in " ".join(_job(job | {"failures": 2, "last_error": "no room"}, OPENED))
+    failed = " ".join(_job(job | {"last_error": "no room"}, OPENED))
+    assert "FAILED, last well never, 2 failures in all: no room" in failed
     assert "SWITCHED OFF" in " ".join(_job(job | {"scheduled": False}, OPENED))

@@ -14,7 +14,7 @@ FROM (SELECT now() AS at) AS clock
 LEFT JOIN collector_status AS s ON s.heartbeat_at > clock.at - INTERVAL '1 day'
 ORDER BY s.collector_id;
 
--- name: broadcasts_to_follow
+-- name: broadcasts_on_air
 -- Broadcasts on air, those that ended after a moment (NULL: none), and some by their stream_id: who, what, their last
 -- viewers, and their gaps that reach into the hour before now. A gap without an end is open.
 SELECT

@@ -83,18 +83,9 @@ WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND pg_total_relat
 -- name: status_of_hypertable_sizes
 -- The hypertables and continuous aggregates with all their chunks and indexes, compressed ones too.
 SELECT
-    hypertable_name::text AS relation,
-    hypertable_size(format('%I.%I', hypertable_schema, hypertable_name)::regclass) AS bytes
-FROM timescaledb_information.hypertables
-WHERE hypertable_schema = 'public'
-UNION ALL
-SELECT
-    view_name::text AS relation,
-    hypertable_size(
-        format('%I.%I', materialization_hypertable_schema, materialization_hypertable_name)::regclass
-    ) AS bytes
-FROM timescaledb_information.continuous_aggregates
-WHERE view_schema = 'public';
+    relation,
+    bytes
+FROM storage;
 
 -- name: status_of_chunks
 -- The chunks of hypertables and continuous aggregates.
@@ -137,37 +128,19 @@ GROUP BY coalesce(a.view_name, h.table_name)
 ORDER BY after_bytes DESC;
 
 -- name: status_of_jobs
--- TimescaleDB's jobs; late is one that should have begun longer ago than its interval. Errors: as far as one may see.
+-- TimescaleDB's jobs on our relations.
 SELECT
-    j.job_id,
-    replace(j.proc_name::text, 'policy_', '') AS job,
-    coalesce(a.view_name, j.hypertable_name)::text AS relation,
-    extract(EPOCH FROM j.schedule_interval)::double precision AS every_sec,
-    j.scheduled,
-    nullif(s.last_run_started_at, '-infinity') AS last_run_at,
-    s.last_run_status,
-    extract(EPOCH FROM s.last_run_duration)::double precision AS last_run_sec,
-    coalesce(s.total_failures, 0) AS failures,
-    e.err_message AS last_error,
-    nullif(s.next_start, '-infinity') AS next_start_at,
-    CASE
-        WHEN j.scheduled AND s.next_start > '-infinity' AND s.next_start < now() - j.schedule_interval
-            THEN extract(EPOCH FROM now() - s.next_start)::double precision
-    END AS late_sec
-FROM timescaledb_information.jobs AS j
-LEFT JOIN timescaledb_information.job_stats AS s ON j.job_id = s.job_id
-LEFT JOIN timescaledb_information.continuous_aggregates AS a
-    ON
-        j.hypertable_schema = a.materialization_hypertable_schema
-        AND j.hypertable_name = a.materialization_hypertable_name
-LEFT JOIN LATERAL (
-    SELECT r.err_message
-    FROM timescaledb_information.job_errors AS r
-    WHERE r.job_id = j.job_id
-    ORDER BY r.finish_time DESC
-    LIMIT 1
-) AS e ON TRUE
-ORDER BY j.job_id;
+    job,
+    relation,
+    every_sec,
+    last_started_at,
+    last_success_at,
+    late_sec,
+    failures,
+    last_error,
+    scheduled
+FROM job
+ORDER BY job, relation;
 
 -- name: status_of_vacuum
 -- When the large tables were last looked after by the server itself.

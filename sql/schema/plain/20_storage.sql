@@ -23,7 +23,8 @@ SELECT
     NULL::timestamptz AS next_start_at,
     NULL::double precision AS late_sec,
     NULL::bigint AS failures,
-    NULL::text AS last_error
+    NULL::text AS last_error,
+    NULL::boolean AS scheduled
 WHERE FALSE;
 
 COMMENT ON VIEW job IS

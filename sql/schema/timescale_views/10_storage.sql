@@ -50,7 +50,8 @@ RETURNS TABLE (
     next_start_at timestamptz,
     late_sec double precision,
     failures bigint,
-    last_error text
+    last_error text,
+    scheduled boolean
 )
 LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -74,7 +75,8 @@ AS $$
             WHERE e.job_id = j.job_id
             ORDER BY e.finish_time DESC
             LIMIT 1
-        ) END
+        ) END,
+        j.scheduled
     FROM timescaledb_information.jobs AS j
     LEFT JOIN timescaledb_information.job_stats AS s ON j.job_id = s.job_id
     LEFT JOIN timescaledb_information.continuous_aggregates AS a
@@ -94,7 +96,8 @@ SELECT
     next_start_at,
     late_sec,
     failures,
-    last_error
+    last_error,
+    scheduled
 FROM jobs_of_nokchart();
 
 COMMENT ON VIEW job IS
