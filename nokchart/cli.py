@@ -9,6 +9,7 @@ from nokchart.config import load_channels, load_config
 from nokchart.console import complain, one_sentence, tell
 from nokchart.database_commands import database_app
 from nokchart.export_commands import export, import_
+from nokchart.grafana_commands import grafana_app
 from nokchart.live_command import live
 from nokchart.notify.commands import notify_app
 from nokchart.options import ConfigFile, LanguageOption, OutDir, Strict, day_of, job_settings
@@ -21,6 +22,7 @@ app = typer.Typer(
 )
 app.add_typer(database_app, name="db")
 app.add_typer(notify_app, name="notify")
+app.add_typer(grafana_app, name="grafana")
 app.command()(export)
 app.command("import")(import_)
 app.command()(live)

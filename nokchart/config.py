@@ -75,6 +75,10 @@ class Config(BaseModel):
     notify_channel_minutes: Annotated[float, Field(ge=0, le=1440)] = 5.0
     notify_per_hour: Annotated[int, Field(ge=1, le=3600)] = 30
 
+    # A Grafana that someone already has
+    grafana_url: str | None = None
+    grafana_token: SecretStr | None = None
+
     # Database
     database_url: str | None = None
     writer_password: SecretStr | None = None
@@ -90,6 +94,23 @@ class Config(BaseModel):
         if parts.scheme not in ("http", "https", "ws", "wss") or not parts.netloc:
             raise ValueError("write an address such as https://api.chzzk.naver.com")
         return value.rstrip("/")
+
+    @field_validator("grafana_url")
+    @classmethod
+    def _is_grafana(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value.strip())
+        if (
+            parts.scheme not in ("http", "https")
+            or not parts.hostname
+            or parts.query
+            or parts.fragment
+            or "@" in parts.netloc
+        ):
+            raise ValueError("write the address of Grafana's first page, such as https://example.grafana.net")
+        _ = parts.port  # ValueError where it is none
+        return parts.geturl().rstrip("/")
 
     @field_validator("keep_events_days", "keep_seconds_days")
     @classmethod
