@@ -13,8 +13,18 @@ from store.migrate import SchemaError
 from store.roles import READER, WRITER, RoleError, set_roles
 from store.status import read_status
 from tests.analytics.sample import OPENED, add_broadcast, add_event
+from tests.timescale.server import timescale
 
 _DROP = "DO $$ BEGIN DROP OWNED BY {0}; DROP ROLE {0}; EXCEPTION WHEN undefined_object THEN END $$"
+
+
+@pytest.fixture(scope="module")
+def timescale_dsn() -> Iterator[str]:
+    """A server of this module's own. After 1,900 other tests the WebAssembly one's only backend, which never ends, missed
+    its own changes of pg_database ("tuple concurrently deleted"); nothing else changes rights of a whole database.
+    """
+    with timescale() as dsn:
+        yield dsn
 
 
 @pytest.fixture(params=["plain_database", "timescale_database"])
