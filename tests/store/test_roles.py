@@ -20,8 +20,8 @@ _DROP = "DO $$ BEGIN DROP OWNED BY {0}; DROP ROLE {0}; EXCEPTION WHEN undefined_
 
 @pytest.fixture(scope="module")
 def timescale_dsn() -> Iterator[str]:
-    """A server of this module's own. After 1,900 other tests the WebAssembly one's only backend, which never ends, missed
-    its own changes of pg_database ("tuple concurrently deleted"); nothing else changes rights of a whole database.
+    """A server of this module's own, for nothing else changes the rights of a whole database. After 1,900 other tests
+    the only backend of the WebAssembly one missed its own changes of pg_database ("tuple concurrently deleted").
     """
     with timescale() as dsn:
         yield dsn
