@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from analytics.live import LiveChannel, LivePeak, LiveView
+from analytics.live_view import LiveChannel, LivePeak, LiveView
 
 Kind = Literal["started", "ended", "peak", "stalled", "recovered"]
 

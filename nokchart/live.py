@@ -17,7 +17,8 @@ import psycopg
 from rich.console import Console, Group
 
 from analytics.language import Language
-from analytics.live import LiveReader, LiveView
+from analytics.live import LiveReader
+from analytics.live_view import LiveView
 from nokchart.live_view import Picture
 from store.database import Database, explaining_failures
 from store.errors import NokchartError, cause_of

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from analytics.harmless import one_line
 from analytics.language import Language, decimal, duration, elapsed, text
-from analytics.live import LiveChannel, LiveCollector, LiveView
+from analytics.live_view import LiveChannel, LiveCollector, LiveView
 from store.event import KST
 
 _BARS: Final = "▁▂▃▄▅▆▇█"

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from analytics.alerts import Alert, Lookout
-from analytics.live import LiveChannel, LiveCollector, LivePeak, LiveView
+from analytics.live_view import LiveChannel, LiveCollector, LivePeak, LiveView
 
 NOW = datetime(2026, 1, 6, 12, 0, tzinfo=UTC)
 

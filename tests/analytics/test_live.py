@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from analytics.live import LiveReader, LiveView
+from analytics.live import LiveReader
 from analytics.live_series import HOUR_SEC, LiveSeries
+from analytics.live_view import LiveView
 from analytics.peaks import PeakSettings
 from analytics.series import Span, fill_series
 from analytics.session import analysis_session

@@ -11,7 +11,7 @@ from rich.cells import cell_len
 
 from analytics.harmless import one_line
 from analytics.language import LANGUAGES, Language
-from analytics.live import LiveChannel, LiveCollector, LivePeak, LiveView
+from analytics.live_view import LiveChannel, LiveCollector, LivePeak, LiveView
 from nokchart.live_view import Picture
 
 NOW = datetime(2026, 1, 6, 12, 0, tzinfo=UTC)
