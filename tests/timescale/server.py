@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import functools
+import gc
 import hashlib
 import os
 import select
@@ -17,12 +18,15 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Self
+from typing import IO, TYPE_CHECKING, Self
 
 import psycopg
 import pytest
 
-IMAGE = "timescale/timescaledb:2.23.0-pg17"
+if TYPE_CHECKING:
+    from testcontainers.postgres import PostgresContainer
+
+IMAGE = "timescale/timescaledb:2.23.1-pg17"
 NODE_MAJOR = 20
 INSTALL_SECONDS = 300.0  # 11 MB to download
 START_SECONDS = 120.0  # 2 to 6 when nothing else runs
@@ -222,18 +226,33 @@ def _container(stack: contextlib.ExitStack) -> str | None:
             return None
     except (OSError, subprocess.TimeoutExpired):
         return None
-    with warnings.catch_warnings(), contextlib.suppress(Exception):
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # theirs are not ours to fail for
-        from testcontainers.postgres import PostgresContainer
-
-        container = PostgresContainer(IMAGE, driver=None)
-        stack.callback(_stop_quietly, container.stop)
-        container.start()
-        return str(container.get_connection_url())
+        with contextlib.suppress(Exception):
+            return _started(stack)
+        gc.collect()  # connections to Docker that were left open: found later, they would fail some test
     return None
 
 
-def _stop_quietly(stop: object) -> None:
-    with contextlib.suppress(Exception):
-        if callable(stop):
-            stop()
+def _started(stack: contextlib.ExitStack) -> str:
+    from testcontainers.postgres import PostgresContainer
+
+    container = PostgresContainer(IMAGE, driver=None)
+    try:
+        container.start()
+    except BaseException:
+        _remove(container)
+        raise
+    stack.callback(_remove, container)
+    return str(container.get_connection_url())
+
+
+def _remove(container: PostgresContainer) -> None:
+    """Stops the container, if it ever ran, and closes the connections to Docker that testcontainers leaves open."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with contextlib.suppress(Exception):
+            container.stop()
+        with contextlib.suppress(Exception):
+            container.get_docker_client().client.close()
+        gc.collect()
