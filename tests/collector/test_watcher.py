@@ -172,7 +172,8 @@ async def test_a_database_that_is_away_at_start_is_not_waited_for(plain_database
 async def test_what_a_stopped_collector_left_on_disk_is_there_after_the_next_start(
     plain_database: Database, tmp_path: Path
 ) -> None:
-    channel = show(duration_sec=80, base_rate=4)
+    # A stop waits 3 s for the database; what is sent meanwhile, 45 messages, has to fit in the recent chat, 100.
+    channel = show(duration_sec=120, base_rate=1.5)
     ids = [channel.channel_id]
 
     def away() -> Database:
@@ -180,7 +181,7 @@ async def test_what_a_stopped_collector_left_on_disk_is_there_after_the_next_sta
 
     async with Simulator([channel], speed=10) as chzzk:
         async with collecting(chzzk, away, ids, home=tmp_path):
-            await until(lambda: len(chzzk.sent(channel.channel_id)) > 100, "a hundred messages")
+            await until(lambda: len(chzzk.sent(channel.channel_id)) > 40, "forty messages")
         assert stored_items(plain_database) == []
         async with collecting(chzzk, plain_database, ids, home=tmp_path) as work:
             await until(lambda: work.ended, "the end")
