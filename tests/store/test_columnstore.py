@@ -145,15 +145,27 @@ async def test_forgetting_broadcasts_of_packed_days(timescale_database: Database
         assert {one: chats_in(timescale_database, relation, numbers[one]) for one in numbers} == {5: 200, 6: 0, 7: 0}
 
 
-def test_the_limit_on_unpacking_is_lifted(timescale_database: Database) -> None:
-    """A broadcast has more rows than TimescaleDB's 100,000."""
+def test_the_databases_own_settings(timescale_database: Database) -> None:
+    """No limit on unpacking, for a broadcast has more rows than the usual one; and what makes packed rows small."""
+    wanted = {
+        "timescaledb.max_tuples_decompressed_per_dml_transaction": "0",
+        "default_toast_compression": "lz4",
+        "timescaledb.enable_sparse_index_bloom": "off",
+    }
     with timescale_database.connect() as connection:
+        known = dict(
+            connection.execute(
+                "SELECT name, enumvals FROM pg_settings WHERE name = ANY(%s)", (list(wanted),)
+            ).fetchall()
+        )
         settings = connection.execute(
             "SELECT unnest(setconfig) FROM pg_db_role_setting AS s "
             "INNER JOIN pg_database AS d ON s.setdatabase = d.oid "
             "WHERE d.datname = current_database() AND s.setrole = 0"
         ).fetchall()
-    assert ("timescaledb.max_tuples_decompressed_per_dml_transaction=0",) in settings
+    assert "timescaledb.max_tuples_decompressed_per_dml_transaction" in known
+    possible = {name for name, choices in known.items() if choices is None or wanted[name] in choices}
+    assert {setting for (setting,) in settings} >= {f"{name}={wanted[name]}" for name in possible}
 
 
 @pytest.mark.parametrize("author", ["u1", None])

@@ -17,25 +17,33 @@ FROM (
     ('chat_1s', interval '3 days')
 ) AS v (name, after);
 
--- A message that comes late, or whose hiding is known late, unpacks what it belongs to, as forgetting a broadcast does.
--- That is bounded by the broadcast, and has to succeed: no limit of TimescaleDB's. Who does not own the database keeps
--- the limit of 100,000 rows, and hears so from `nokchart db prune`.
+-- Settings of the database, for each session and job of it. Who does not own the database keeps the server's.
+-- * A message that comes late, or whose hiding is known late, unpacks what it belongs to, as forgetting a broadcast
+--   does. That is bounded by the broadcast, and has to succeed: no limit of TimescaleDB's. With its usual one, of
+--   100,000 rows, `nokchart db prune` of a large packed broadcast is refused.
+-- * What is packed takes two bytes in a hundred less with lz4, and is read in two thirds of the time. A server that was
+--   built without it keeps its own way.
+-- * A Bloom filter of the keys (TimescaleDB 2.20 and later) takes a byte a message, and no statement here is faster by
+--   it: who looks for a key knows the author and the time, which are in order.
 DO $$
+DECLARE
+    setting record;
 BEGIN
-    EXECUTE format(
-        'ALTER DATABASE %I SET timescaledb.max_tuples_decompressed_per_dml_transaction = 0', current_database()
-    );
-EXCEPTION WHEN insufficient_privilege THEN
-    RAISE NOTICE 'the database keeps its limit of rows that a statement may unpack: %', sqlerrm;
-END
-$$;
-
--- What is packed takes two bytes in a hundred less with lz4, and is read in two thirds of the time. A server that was
--- built without it keeps its own way.
-DO $$
-BEGIN
-    EXECUTE format('ALTER DATABASE %I SET default_toast_compression = lz4', current_database());
-EXCEPTION WHEN insufficient_privilege OR invalid_parameter_value THEN
-    RAISE NOTICE 'the database keeps its compression of long values: %', sqlerrm;
+    FOR setting IN
+        SELECT v.name, v.value
+        FROM (
+            VALUES
+            ('timescaledb.max_tuples_decompressed_per_dml_transaction', '0'),
+            ('default_toast_compression', 'lz4'),
+            ('timescaledb.enable_sparse_index_bloom', 'off')
+        ) AS v (name, value)
+        INNER JOIN pg_settings USING (name)
+    LOOP
+        BEGIN
+            EXECUTE format('ALTER DATABASE %I SET %s = %L', current_database(), setting.name, setting.value);
+        EXCEPTION WHEN insufficient_privilege OR invalid_parameter_value THEN
+            RAISE NOTICE 'the database keeps its %: %', setting.name, sqlerrm;
+        END;
+    END LOOP;
 END
 $$;
