@@ -26,6 +26,12 @@ from store.pool import PatientPool
 
 log = structlog.get_logger(__name__)
 
+# The longest broadcasts take minutes on a small machine: who takes longer waits for a database that does not answer.
+_EXPORT_LIMIT_SEC = 3600.0
+
+# A container is killed ten seconds after it was asked to stop.
+_PATIENCE_SEC = 5.0
+
 
 async def collect(
     config: Config,
@@ -117,16 +123,30 @@ async def _export_in_child(config: Config, database: Database, stream_id: str, o
         log.error("files not made", stream_id=stream_id, error=cause_of(error))
         return
     try:
-        _, errors = await child.communicate()
+        async with asyncio.timeout(_EXPORT_LIMIT_SEC):
+            _, errors = await child.communicate()
     except asyncio.CancelledError:
-        child.terminate()
-        await child.wait()
+        await _end(child)
         raise
+    except TimeoutError:
+        await _end(child)
+        log.error("files not made", stream_id=stream_id, error=f"not ready after {_EXPORT_LIMIT_SEC:.0f} s")
+        return
     if child.returncode == 0:
         log.info("files made", stream_id=stream_id)
     else:
         # The nightly job makes what is missing.
         log.error("files not made", stream_id=stream_id, code=child.returncode, error=_sentence(errors))
+
+
+async def _end(child: asyncio.subprocess.Process) -> None:
+    child.terminate()
+    try:
+        async with asyncio.timeout(_PATIENCE_SEC):
+            await child.wait()
+    except TimeoutError:
+        child.kill()
+        await child.wait()
 
 
 def _sentence(errors: bytes) -> str | None:

@@ -20,6 +20,9 @@ _TICK_SEC = 1.0
 # A container is killed ten seconds after it was asked to stop.
 _PATIENCE_SEC = 5.0
 
+# No run takes so long but one that waits for a database that will never answer; what a stopped one has made stays.
+_LIMIT_SEC = 6 * 3600.0
+
 
 def slot(at: clock_time, now: datetime) -> datetime:
     """The last moment up to `now` at which the clock in Korea showed `at`: one a day, the same until the next."""
@@ -64,19 +67,24 @@ class Daily:
         except OSError as error:
             _say(f"the run could not begin ({error.strerror}); again {again}.")
             return
-        code = self._wait(lambda: self.stopped_by is not None)
+        limit = time.monotonic() + _LIMIT_SEC
+        code = self._wait(lambda: self.stopped_by is not None or time.monotonic() > limit)
         if code is None:
-            self._child.terminate()
-            deadline = time.monotonic() + _PATIENCE_SEC
-            code = self._wait(lambda: time.monotonic() > deadline)
-        if code is None:
-            self._child.kill()
-            self._child.wait()
+            self._end(self._child)
+            if self.stopped_by is None:
+                _say(f"the run was stopped after {_LIMIT_SEC / 3600:g} hours; what is left is made {again}.")
         elif self.stopped_by is None and code < 0:
             _say(f"the run was killed by signal {-code}; what is left is made {again}.")
         elif self.stopped_by is None and code > 0:
             _say(f"the run ended with exit code {code}; what is left is made {again}.")
         self._child = None
+
+    def _end(self, child: subprocess.Popen[bytes]) -> None:
+        child.terminate()
+        deadline = time.monotonic() + _PATIENCE_SEC
+        if self._wait(lambda: time.monotonic() > deadline) is None:
+            child.kill()
+            child.wait()
 
     def _wait(self, enough: Callable[[], bool]) -> int | None:
         """The child's exit code; None where it was `enough` before."""

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import re
 import signal
 import socket
@@ -9,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -284,10 +285,25 @@ def test_a_stop_leaves_nothing_half_written(database: Database, tmp_path: Path) 
 
 def _start(*arguments: str, **options: Any) -> "subprocess.Popen[str]":
     command = [sys.executable, "-m", "nokchart", *arguments]
-    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(
-        command, env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}, **pipes, **options
-    )
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **options}
+    return subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}, **pipes)
+
+
+def test_a_terminal_sees_how_far_it_is(database: Database, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        write_events(tmp_path / "in" / name, [line(1_000)])
+    terminal, stderr = pty.openpty()
+    with _start("import", "in", stderr=stderr) as child:
+        os.close(stderr)
+        seen = b""
+        with suppress(OSError):  # Linux: EIO when the last writer is gone
+            while some := os.read(terminal, 4096):
+                seen += some
+        os.close(terminal)
+        out = child.stdout.read() if child.stdout else ""
+    assert child.returncode == 0
+    assert [row.split(": ")[1] for row in out.splitlines()] == ["1 new of 1 events"] * 2
+    assert b"2/2" in seen
 
 
 def test_ctrl_c_ends_the_nightly_job_without_a_traceback(database: Database) -> None:

@@ -127,10 +127,10 @@ def _wait_for(path: Path) -> None:
 
 
 CHILD = """
-import pathlib, signal, sys, time
+import os, pathlib, signal, sys, time
 if sys.argv[2] == "deaf":
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-pathlib.Path(sys.argv[1]).write_text("on")
+pathlib.Path(sys.argv[1]).write_text(str(os.getpid()))
 time.sleep(60)
 """
 
@@ -193,3 +193,19 @@ def test_a_command_that_cannot_begin_is_said(tmp_path: Path) -> None:
         job.terminate()
         _, errors = job.communicate(timeout=10)
     assert errors == "nokchart: the run could not begin (No such file or directory); again tomorrow.\n"
+
+
+@pytest.mark.parametrize("manners", ["polite", "deaf"])
+def test_a_run_that_does_not_end_is_stopped_and_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], manners: str
+) -> None:
+    monkeypatch.setattr(daily, "_LIMIT_SEC", 2.0)
+    monkeypatch.setattr(daily, "_PATIENCE_SEC", 1.0)
+    on = tmp_path / "on"
+    job = Daily(FOUR, 600, [sys.executable, "-c", CHILD, str(on), manners])
+    begun = time.monotonic()
+    job._run_once()
+    assert time.monotonic() - begun < 10
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(on.read_text()), 0)
+    assert "stopped after 0.000555556 hours; what is left is made in 10 minutes." in capsys.readouterr().err
