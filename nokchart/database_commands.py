@@ -7,7 +7,7 @@ from pydantic import SecretStr
 
 from nokchart import backup_commands
 from nokchart.config import load_config
-from nokchart.console import one_sentence
+from nokchart.console import complain, one_sentence
 from nokchart.options import ConfigFile, day_of
 
 database_app = typer.Typer(
@@ -67,6 +67,25 @@ def status(
         found = read_status(database)
     for line in [orjson.dumps(found, option=orjson.OPT_INDENT_2).decode()] if as_json else status_lines(found):
         typer.echo(line)
+
+
+@database_app.command()
+@one_sentence
+def jobs(config: ConfigFile = None) -> None:
+    """Run TimescaleDB's jobs that failed or are late, now, one after the other; as the owner of the database."""
+    from store.database import open_database
+    from store.jobs import run_due_jobs
+
+    settings = load_config(config)
+    failed = False
+    with open_database(settings.database_url, settings.data_folder) as database:
+        for run in run_due_jobs(database):
+            typer.echo(f"{run.job} of {run.relation}: {'done' if run.failed is None else 'FAILED'}")
+            if run.failed is not None:
+                complain(f"{run.job} of {run.relation}: {run.failed}")
+                failed = True
+    if failed:
+        raise typer.Exit(1)
 
 
 @database_app.command()

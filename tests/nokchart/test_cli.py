@@ -27,7 +27,7 @@ from tests.analytics.sample import CHANNEL, OPENED, add_broadcast, add_event, fi
 
 COMMANDS = [
     *("watch", "health", "stats", "process", "build-ts", "peaks", "plot", "export", "import", "demo", "simulate"),
-    *("db", "db migrate", "db status", "db prune"),
+    *("db", "db migrate", "db status", "db jobs", "db prune"),
 ]
 NOWHERE = "postgresql://user:s3cret@127.0.0.1:1/nokchart"
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import psycopg
 import pytest
 
 from store.database import Database, open_database
+from store.jobs import NotTheOwner, run_due_jobs
 from store.migrate import SchemaError
 from store.roles import READER, WRITER, RoleError, set_roles
 from store.status import read_status
@@ -193,3 +195,14 @@ def test_a_writer_uses_what_is_migrated_and_is_refused_what_is_not(plain_databas
     with pytest.raises(SchemaError, match="run `nokchart db migrate` once as the owner"):
         open_database(writer.url, home).__enter__()
     _drop_roles(plain_database)
+
+
+def test_only_who_owns_the_jobs_may_run_them(timescale_database: Database) -> None:
+    _drop_roles(timescale_database)
+    _made(timescale_database)
+    as_writer = replace(timescale_database, parameters=timescale_database.parameters | {"options": f"-c role={WRITER}"})
+    with timescale_database.connect(autocommit=True) as connection:
+        connection.execute("SELECT alter_job(job_id, next_start => now() - INTERVAL '30 days') FROM job")
+    with _as(timescale_database, WRITER), pytest.raises(NotTheOwner):
+        list(run_due_jobs(as_writer))
+    _drop_roles(timescale_database)

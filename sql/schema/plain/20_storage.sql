@@ -15,6 +15,7 @@ COMMENT ON VIEW storage IS
 
 CREATE OR REPLACE VIEW job AS
 SELECT
+    NULL::integer AS job_id,
     NULL::text AS job,
     NULL::text AS relation,
     NULL::double precision AS every_sec,

@@ -42,6 +42,7 @@ COMMENT ON VIEW storage IS
 -- As the owner of the jobs, for TimescaleDB shows their errors to nobody else.
 CREATE OR REPLACE FUNCTION jobs_of_nokchart()
 RETURNS TABLE (
+    job_id integer,
     job text,
     relation text,
     every_sec double precision,
@@ -57,6 +58,7 @@ LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT
+        j.job_id,
         CASE j.proc_name
             WHEN 'policy_refresh_continuous_aggregate' THEN 'refresh'
             WHEN 'policy_compression' THEN 'columnstore'
@@ -88,6 +90,7 @@ $$;
 
 CREATE OR REPLACE VIEW job AS
 SELECT
+    job_id,
     job,
     relation,
     every_sec,
