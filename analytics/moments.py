@@ -8,6 +8,7 @@ from typing import Any
 from psycopg.rows import dict_row
 
 from analytics.harmless import one_line
+from analytics.language import Language
 from store.database import Database
 from store.queries import query
 
@@ -25,9 +26,11 @@ class Moment:
     text: str
 
 
-def moments_of(database: Database, rows: list[dict[str, Any]], top: int) -> Iterator[tuple[str, list[Moment]]]:
+def moments_of(
+    database: Database, rows: list[dict[str, Any]], top: int, language: Language
+) -> Iterator[tuple[str, list[Moment]]]:
     """Per broadcast (rows of find_broadcasts) its stream_id and its moments: itself, then the first `top` of its peaks
-    of either kind. Peaks are there once a broadcast's files were made."""
+    of either kind, with their reasons in `language`. Peaks are there once a broadcast's files were made."""
     now = datetime.now(UTC).replace(second=0, microsecond=0)
     with database.connect(row_factory=dict_row) as connection:
         for row in rows:
@@ -36,9 +39,9 @@ def moments_of(database: Database, rows: list[dict[str, Any]], top: int) -> Iter
             end = row["closed_at"] or max(begin, now)
             about = " · ".join(words for words in (one_line(row["title"]), one_line(row["category"])) if words)
             moments = [Moment("broadcast", begin, end, channel, about)]
-            of_peaks = {"broadcast_id": row["broadcast_id"], "top": top}
+            of_peaks = {"broadcast_id": row["broadcast_id"], "top": top, "language": language}
             peaks: list[dict[str, Any]] = connection.execute(query("best_peaks"), of_peaks).fetchall()  # type: ignore[assignment]
             for peak in peaks:
-                why = " · ".join([str(peak["value"]), ", ".join(peak["reasons"])])
-                moments.append(Moment(peak["method"], peak["moment"], peak["moment"], channel, why.removesuffix(" · ")))
+                why = f"{peak['value']} · {peak['reasons']}".removesuffix(" · ")
+                moments.append(Moment(peak["method"], peak["moment"], peak["moment"], channel, why))
             yield row["stream_id"], moments

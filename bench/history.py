@@ -81,6 +81,7 @@ def views(chance: random.Random, connection: Connection[tuple[object, ...]], cou
         variables = {
             "broadcast": stream,
             "channel": channels if chance.random() < 0.5 else [channel],
+            "language": "ko",
             "moment": str(int(moment.timestamp() * 1000)) if chance.random() < 0.5 else "",
         }
         yield name, View(until - width, until, points=chance.choice((400, 1000, 1600)), variables=variables)

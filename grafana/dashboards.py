@@ -20,6 +20,7 @@ from grafana.parts import (
     broadcast_variable,
     bucket_variable,
     channel_variable,
+    language_variable,
     plain,
 )
 from grafana.words import Language, Say, speaker
@@ -38,6 +39,7 @@ def _live(say: Say) -> dashboard.Dashboard:
     made.description(say("지금 채팅이 무엇을 하고 있는지.", "What the chat does now."))
     made.time("now-30m", "now").refresh("5s")
     made.with_variable(channel_variable(say, several=True)).with_variable(bucket_variable(say))
+    made.with_variable(language_variable(say))
     return _marked(made, say)
 
 
@@ -46,7 +48,7 @@ def _broadcast(say: Say) -> dashboard.Dashboard:
     made.description(say("방송 하나를 처음부터 끝까지.", "One broadcast from beginning to end."))
     made.time("now-12h", "now").refresh("")
     made.with_variable(channel_variable(say, several=False)).with_variable(broadcast_variable(say))
-    made.with_variable(bucket_variable(say))
+    made.with_variable(bucket_variable(say)).with_variable(language_variable(say))
     # set by a click on a chart; nothing to be chosen by hand
     made.with_variable(dashboard.TextBoxVariable("moment").default_value("").hide(models.VariableHide.HIDE_VARIABLE))
     made.annotation(annotation(say("피크", "Peaks"), "annotate_broadcast_peaks", ORANGE))
@@ -58,7 +60,7 @@ def _channels(say: Say) -> dashboard.Dashboard:
     made = _dashboard("channels", say("녹차트 · 채널", "NokChart · Channels"), channels(say), say)
     made.description(say("몇 주 동안의 방송과 순위.", "Broadcasts over weeks, and their ranking."))
     made.time("now-30d", "now").refresh("")
-    return made.with_variable(channel_variable(say, several=True))
+    return made.with_variable(channel_variable(say, several=True)).with_variable(language_variable(say))
 
 
 def _health(say: Say) -> dashboard.Dashboard:

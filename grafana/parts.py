@@ -244,6 +244,11 @@ def bucket_variable(say: Say) -> dashboard.CustomVariable:
     )
 
 
+def language_variable(say: Say) -> dashboard.ConstantVariable:
+    """In what language statements answer where they make words: a constant of the dashboard, and nobody's choice."""
+    return dashboard.ConstantVariable("language").value(say("ko", "en"))
+
+
 def _variable(name: str, label: str, query: str) -> dashboard.QueryVariable:
     return (
         dashboard.QueryVariable(name)

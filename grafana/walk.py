@@ -1,4 +1,4 @@
-"""Finds every statement in a dashboard's JSON, or in any other JSON of Grafana's, wherever it hides."""
+"""Finds every statement in a dashboard's JSON, or in any other JSON of Grafana's, wherever it hides; and constants."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,6 +22,11 @@ class Found:
 def statements(model: Any) -> list[Found]:
     """All of them, in the order of the JSON."""
     return list(_walk(model, "", {}, ""))
+
+
+def constants(dashboard: Any) -> dict[str, str]:
+    """The values of the variables that a dashboard sets by itself, by their names."""
+    return {one["name"]: one["query"] for one in dashboard["templating"]["list"] if one["type"] == "constant"}
 
 
 def _walk(node: Any, where: str, owner: dict[str, Any], kind: str) -> Iterator[Found]:

@@ -85,6 +85,7 @@ def annotate(
     top: Annotated[int, typer.Option(min=0, max=1000, help="Peaks of a broadcast, of either kind.")] = 15,
     dry_run: DryRun = False,
     config: ConfigFile = None,
+    language: LanguageOption = None,
 ) -> None:
     """Write broadcasts and their peaks into a Grafana as annotations; again, and only what has changed is written."""
     from analytics.exporting import Choice, find_broadcasts
@@ -92,7 +93,7 @@ def annotate(
     from grafana.annotations import annotate
     from store.database import reachable
 
-    settings = load_config(config)
+    settings = load_config(config, language=language)
     of_day, first, last = (
         day_of(value, option) for option, value in (("--date", day), ("--since", since), ("--until", until))
     )
@@ -108,7 +109,7 @@ def annotate(
         rows = find_broadcasts(found, choice, settings.outdir, job_settings(settings))
         if not rows:
             complain("no broadcast to write.")
-        for stream_id, moments in moments_of(found, rows, top):
+        for stream_id, moments in moments_of(found, rows, top, settings.language):
             done = annotate(api, stream_id, [_mark(stream_id, one) for one in moments], write=not dry_run)
             typer.echo(f"{stream_id}: {done}")
     if dry_run:

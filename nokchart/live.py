@@ -50,6 +50,7 @@ class Follower(threading.Thread):
         self._interval_sec = interval_sec
         self._end = threading.Event()
         self._seen = first, time.monotonic()
+        self._resumed_at = 0.0
         self._problem: str | None = None
 
     def run(self) -> None:
@@ -67,11 +68,16 @@ class Follower(threading.Thread):
     def latest(self) -> tuple[LiveView, tuple[str, float] | None]:
         """The newest look; and, where it is an old one, why and how old in seconds."""
         view, seen_at = self._seen
-        age_sec = time.monotonic() - seen_at
+        now = time.monotonic()
+        age_sec, awake_sec = now - seen_at, now - max(seen_at, self._resumed_at)
         problem = self._problem
-        if problem is None and age_sec > self._interval_sec + _LATE_SEC:
+        if problem is None and awake_sec > self._interval_sec + _LATE_SEC:
             problem = "The database does not answer."
         return view, None if problem is None else (problem, age_sec)
+
+    def resume(self) -> None:
+        """The program was suspended until now: the database is not to blame for a look that is as old."""
+        self._resumed_at = time.monotonic()
 
     def stop(self) -> None:
         """No further look is begun."""
@@ -80,7 +86,7 @@ class Follower(threading.Thread):
 
 
 def show(reach: Reach, reader: LiveReader, language: Language, interval_sec: float) -> None:
-    """Draws on the terminal until q, Ctrl-C or SIGTERM. Raises NoTerminal where there is none."""
+    """Draws on the terminal until q, Ctrl-C or SIGTERM; Ctrl-Z suspends. Raises NoTerminal where there is none."""
     console = Console()
     if not console.is_terminal or console.is_dumb_terminal:
         raise NoTerminal
@@ -90,17 +96,28 @@ def show(reach: Reach, reader: LiveReader, language: Language, interval_sec: flo
     follower = Follower(reach, reader, interval_sec, first)
     follower.start()
     try:
-        # What a signal raises has to find the terminal as it was: first the signals, then the keys, then the screen.
-        with suppress(_Stop, OSError), _signals(), _keys() as key, console.screen() as screen:
-            shown: tuple[object, ...] = ()
-            while key() not in ("q", "Q"):
-                view, away = follower.latest()
-                state = (view.at, away and (away[0], int(away[1])), console.size)
-                if state != shown:
-                    screen.update(Group(*picture.draw(view, console.width, console.height, away)))
-                    shown = state
+        with suppress(_Stop, OSError), _signals():
+            while _draw(console, picture, follower):
+                _suspend()
+                follower.resume()
     finally:
         follower.stop()
+
+
+def _draw(console: Console, picture: Picture, follower: Follower) -> bool:
+    """Has the terminal until q, or until Ctrl-Z: then returns True, and the caller has to suspend the program."""
+    # What ends or suspends has to find the terminal as it was: first the signals, then the keys, then the screen.
+    with _suspending() as suspended, _keys() as key, console.screen() as screen:
+        shown: tuple[object, ...] = ()
+        while not suspended():
+            view, away = follower.latest()
+            state = (view.at, away and (away[0], int(away[1])), console.size)
+            if state != shown:
+                screen.update(Group(*picture.draw(view, console.width, console.height, away)))
+                shown = state
+            if key() in ("q", "Q"):
+                return False
+    return True
 
 
 def show_once(database: Database, reader: LiveReader, language: Language) -> None:
@@ -119,8 +136,10 @@ def _signals() -> Iterator[None]:
 
     def stop(number: int, frame: FrameType | None) -> NoReturn:
         for other in numbers:
-            signal.signal(other, signal.SIG_IGN)
+            signal.signal(other, nothing)  # SIG_IGN would make Python complain of one that came with this one
         raise _Stop
+
+    def nothing(number: int, frame: FrameType | None) -> None: ...
 
     before = {number: signal.signal(number, stop) for number in numbers}
     try:
@@ -128,6 +147,40 @@ def _signals() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def _suspending() -> Iterator[Callable[[], bool]]:
+    """A function that says whether SIGTSTP (Ctrl-Z) came. Nothing is raised: the same console goes on drawing later."""
+    if not hasattr(signal, "SIGTSTP"):  # Windows
+        yield lambda: False
+        return
+    came = False
+
+    def suspend(number: int, frame: FrameType | None) -> None:
+        nonlocal came
+        came = True
+
+    before = signal.signal(signal.SIGTSTP, suspend)
+    try:
+        yield lambda: came
+    finally:
+        signal.signal(signal.SIGTSTP, before)
+
+
+def _suspend() -> None:
+    """Stops the program, as Ctrl-Z does, until it has the terminal again (`fg`): `bg` gives it none."""
+    signal.raise_signal(signal.SIGTSTP)
+    while _in_background():
+        time.sleep(_GLANCE_SEC)  # where nobody is left who would go on with it, the signal stops nothing
+        signal.raise_signal(signal.SIGTSTP)
+
+
+def _in_background() -> bool:
+    try:
+        return os.tcgetpgrp(sys.stdout.fileno()) != os.getpgrp()
+    except OSError:  # no terminal any more: the next picture will tell
+        return False
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from matplotlib.patches import FancyBboxPatch, Rectangle
 from matplotlib.ticker import FuncFormatter, MultipleLocator
 
 from grafana.macros import View, expand
+from grafana.walk import constants
 
 KOREA = ZoneInfo("Asia/Seoul")
 GROUND, PANEL, EDGE, TEXT, FAINT, GRID = "#111217", "#181b1f", "#2c3235", "#ccccdc", "#8e9297", "#2a2e33"
@@ -55,7 +56,8 @@ class Artist:
     view: View
 
     def ask(self, statement: str, points: int = 1000, least: str = "1s") -> Result:
-        view = View(self.view.since, self.view.until, points, LEAST_MS[least], self.view.variables)
+        variables = {**self.view.variables, **constants(self.model)}
+        view = View(self.view.since, self.view.until, points, LEAST_MS[least], variables)
         cursor = self.connection.execute(expand(statement, view).encode())
         return Result([column.name for column in cursor.description or []], cursor.fetchall())
 

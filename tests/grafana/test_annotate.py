@@ -67,7 +67,7 @@ def test_a_broadcast_is_a_region_and_its_peaks_are_moments(there: SomeonesGrafan
     assert "\x1b" not in whole["text"]
     assert [one["time"] - _ms(OPENED) for one in peaks] == [590_000, 600_000, 1_200_000]
     assert all(one["time"] == one["timeEnd"] for one in peaks)
-    assert all(one["text"].endswith("120 · 3.1x usual, chat") for one in peaks)
+    assert all(one["text"].endswith("120 · 평소의 3.1배, chat") for one in peaks)
     assert [one["tags"][-1] for one in peaks] == ["volume", "surge", "surge"]
 
 
@@ -91,6 +91,12 @@ def test_what_changed_is_updated_and_what_is_gone_is_deleted(
     assert there.annotations[1]["text"] == "deployed"
     assert {one["time"] - _ms(OPENED) for one in there.annotations.values()} == {0, 590_000, 600_000}
     assert run().stdout == f"{broadcast}: 0 new, 0 changed, 0 deleted, 3 unchanged\n"
+
+
+def test_reasons_are_in_the_language_that_is_asked_for(there: SomeonesGrafana, broadcast: str) -> None:
+    run()
+    assert run("--language", "en").stdout == f"{broadcast}: 0 new, 3 changed, 0 deleted, 1 unchanged\n"
+    assert sum(one["text"].endswith("120 · 3.1x usual, chat") for one in there.annotations.values()) == 3
 
 
 def test_the_reader_may_run_it(there: SomeonesGrafana, broadcast: str, monkeypatch: pytest.MonkeyPatch) -> None:

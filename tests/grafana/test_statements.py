@@ -12,7 +12,7 @@ import yaml
 import sql
 from grafana.macros import View, expand
 from grafana.parts import statement
-from grafana.walk import Found, statements
+from grafana.walk import Found, constants, statements
 from store.database import Database
 from tests.grafana.stage import CHANNELS, ENDED, ENDED_LENGTH, NOW
 
@@ -43,7 +43,13 @@ def _view(found: Found, since: Any, until: Any, stream_id: str, **variables: Any
         until,
         points=int(found.owner.get("maxDataPoints", 1000)),
         min_interval_ms=least[found.owner.get("interval", "1s")],
-        variables={"channel": CHANNELS if several else CHANNELS[0], "broadcast": stream_id, "moment": ""} | variables,
+        variables={
+            "channel": CHANNELS if several else CHANNELS[0],
+            "broadcast": stream_id,
+            "moment": "",
+            "language": "en",
+        }
+        | variables,
     )
 
 
@@ -153,7 +159,7 @@ def test_hostile_values_of_variables_change_nothing(staged: Database, found: Fou
         pytest.skip("quoting is the same on both")
     with staged.connect(autocommit=True) as connection:
         for value in HOSTILE:
-            hostile = {"channel": value, "broadcast": value, "moment": value}
+            hostile = {"channel": value, "broadcast": value, "moment": value, "language": value}
             _, rows = _run(connection, found, _view(found, *RANGES["longest"], value, **hostile))
             if found.kind == "panels" and found.owner["type"] == "timeseries" and "$__timeFrom" in found.statement:
                 assert [row for row in rows if None not in row] == [] or "${channel" not in found.statement
@@ -203,6 +209,23 @@ def test_what_was_not_collected_is_null_and_silence_is_zero(staged: Database) ->
         for second in [*range(481, 599), *range(721, 839)]:
             assert at[second][1] == said.get(second, 0)
         assert 0 in [at[second][1] for second in range(481, 599)]
+
+
+@pytest.mark.parametrize(("language", "said"), [("ko", "평소의 3.1배"), ("en", "3.1x usual")])
+def test_the_reasons_of_peaks_are_in_the_language_of_the_dashboard(staged: Database, language: str, said: str) -> None:
+    shown: list[tuple[str, set[str]]] = []
+    with staged.connect(autocommit=True) as connection:
+        ended, _ = _streams(connection)
+        for path in sorted((ROOM / "dashboards" / language).glob("*.json")):
+            model = json.loads(path.read_text())
+            for found in statements(model):
+                if "reasons" in found.statement:
+                    view = _view(found, *RANGES["of a broadcast"], ended, **constants(model))
+                    columns, rows = _run(connection, found, view)
+                    column = columns.index("reasons" if found.kind == "panels" else "text")
+                    shown.append((found.where, {row[column].split(" · ")[-1] for row in rows}))
+    assert len(shown) == 4
+    assert [(where, reasons) for where, reasons in shown if reasons != {said}] == []
 
 
 @pytest.mark.parametrize(("minutes", "relation"), [(30, "chat_1s"), (12 * 60, "chat_60s"), (90 * 24 * 60, "chat_300s")])

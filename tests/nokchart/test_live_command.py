@@ -12,14 +12,17 @@ import termios
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
+from analytics.live_view import LiveView
 from nokchart.cli import app
 from nokchart.config import Config
+from nokchart.live import Follower
 from store.database import Database
 from tests.analytics.airing import go_on_air
 
@@ -27,15 +30,16 @@ ROOT = Path(__file__).parents[2]
 
 
 class Screen:
-    """`nokchart live` on a pseudo terminal of 80 × 24."""
+    """`nokchart live` on a pseudo terminal of 80 × 24; as "$@" of a shell's script, where there is one."""
 
-    def __init__(self, environment: dict[str, str]) -> None:
+    def __init__(self, environment: dict[str, str], script: str | None = None) -> None:
         self.master, self.slave = pty.openpty()
         termios.tcsetwinsize(self.slave, (24, 80))
         self.before = termios.tcgetattr(self.slave)
         self.text = ""
+        shell = [] if script is None else ["sh", "-c", script, "sh"]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "nokchart", "live", "--interval", "0.5", "--language", "en"],
+            [*shell, sys.executable, "-m", "nokchart", "live", "--interval", "0.5", "--language", "en"],
             env={**environment, "PYTHONPATH": str(ROOT), "TERM": "xterm-256color"},
             stdin=self.slave,
             stdout=self.slave,
@@ -50,6 +54,7 @@ class Screen:
         while words not in self.text:
             assert time.monotonic() < end, self.text[-2000:]
             self.read()
+        assert "Traceback" not in self.text
         self.text = self.text[self.text.rindex(words) + len(words) :]
 
     def read(self) -> None:
@@ -94,12 +99,12 @@ def environment(plain_database: Database, tmp_path: Path, monkeypatch: pytest.Mo
 
 
 @pytest.fixture
-def screen(environment: dict[str, str]) -> Iterator[Callable[[], Screen]]:
+def screen(environment: dict[str, str]) -> Iterator[Callable[..., Screen]]:
     """Starts the command; what is left at the end of the test is ended."""
     screens: list[Screen] = []
 
-    def start() -> Screen:
-        screens.append(Screen(environment))
+    def start(script: str | None = None) -> Screen:
+        screens.append(Screen(environment, script))
         return screens[-1]
 
     yield start
@@ -108,7 +113,7 @@ def screen(environment: dict[str, str]) -> Iterator[Callable[[], Screen]]:
 
 
 @pytest.mark.parametrize("how", ["q", "ㅂ", "Ctrl-C", "SIGTERM", "SIGHUP"])
-def test_it_ends_cleanly(how: str, screen: Callable[[], Screen]) -> None:
+def test_it_ends_cleanly(how: str, screen: Callable[..., Screen]) -> None:
     shown = screen()
     shown.until("미라이")
     if how.startswith("SIG"):
@@ -118,7 +123,7 @@ def test_it_ends_cleanly(how: str, screen: Callable[[], Screen]) -> None:
     assert shown.ended() == 0
 
 
-def test_it_follows_the_size_of_the_window(screen: Callable[[], Screen]) -> None:
+def test_it_follows_the_size_of_the_window(screen: Callable[..., Screen]) -> None:
     shown = screen()
     shown.until("─" * 80)
     termios.tcsetwinsize(shown.slave, (40, 120))
@@ -127,7 +132,68 @@ def test_it_follows_the_size_of_the_window(screen: Callable[[], Screen]) -> None
     assert shown.ended() == 0
 
 
-def test_the_database_goes_away_and_comes_back(plain_database: Database, screen: Callable[[], Screen]) -> None:
+_SUSPENDED = 'set -m; "$@"; echo suspended; read line; '
+
+
+def _suspended(shown: Screen) -> None:
+    """Ctrl-Z leaves the other screen, and the shell has the terminal as it was."""
+    shown.until("미라이")
+    os.write(shown.master, b"\x1a")
+    for words in ("\x1b[?1049l", "\x1b[?25h", "suspended"):
+        shown.until(words)
+    assert termios.tcgetattr(shown.slave) == shown.before
+
+
+def test_it_is_suspended_and_comes_back(screen: Callable[..., Screen]) -> None:
+    shown = screen(_SUSPENDED + "fg; echo again; read line; fg; exit $?")
+    _suspended(shown)
+    os.write(shown.master, b"\n")
+    shown.until("\x1b[?1049h")
+    shown.until("미라이")
+    os.write(shown.master, b"\x1a")  # once more
+    shown.until("again")
+    termios.tcsetwinsize(shown.slave, (40, 120))
+    os.write(shown.master, b"\n")
+    shown.until("─" * 120)
+    os.write(shown.master, b"q")
+    assert shown.ended() == 0
+
+
+def test_in_the_background_it_leaves_the_terminal_alone(screen: Callable[..., Screen]) -> None:
+    shown = screen(_SUSPENDED + "stty -echo; bg; sleep 1; echo still; stty echo; fg; exit $?")
+    _suspended(shown)
+    os.write(shown.master, b"\n")
+    shown.until("still")
+    assert "\x1b[?1049h" not in shown.text
+    shown.until("미라이")
+    os.write(shown.master, b"q")
+    assert shown.ended() == 0
+
+
+def test_it_can_be_ended_while_it_is_suspended(screen: Callable[..., Screen]) -> None:
+    shown = screen(_SUSPENDED + 'kill -TERM %1; kill -HUP %1; fg; echo "ended: $?"')
+    _suspended(shown)
+    os.write(shown.master, b"\n")
+    shown.until("ended: 0")
+    assert termios.tcgetattr(shown.slave) == shown.before
+
+
+def test_while_it_is_suspended_the_database_has_not_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = 1000.0
+    monkeypatch.setattr("nokchart.live.time.monotonic", lambda: clock)
+    unused: Any = None
+    follower = Follower(unused, unused, 2.0, LiveView(datetime.now(UTC), [], []))
+    clock += 3600
+    _, away = follower.latest()
+    assert away == ("The database does not answer.", 3600)
+    follower.resume()
+    assert follower.latest()[1] is None
+    clock += 15
+    _, away = follower.latest()
+    assert away == ("The database does not answer.", 3615)
+
+
+def test_the_database_goes_away_and_comes_back(plain_database: Database, screen: Callable[..., Screen]) -> None:
     shown = screen()
     shown.until("미라이")
     name = plain_database.parameters["dbname"]

@@ -99,6 +99,7 @@ def test_the_reader_reads_and_nothing_else_whatever_it_sets(database: Database) 
     with _as(database, READER) as connection:
         for relation in ("event", "chat_1s", "chat_60s", "chat_300s", "chat_rate", "broadcast_overview"):
             assert len(connection.execute(f"TABLE {relation}".encode()).fetchall()) == 1
+        assert connection.execute("SELECT reasons_text(ARRAY['3.1x usual'], 'ko')").fetchone() == ("평소의 3.1배",)
         connection.execute("SET default_transaction_read_only = off")
         _refused(
             connection,

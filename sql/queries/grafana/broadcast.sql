@@ -271,7 +271,7 @@ SELECT
     p.rank,
     p.value,
     p.score,
-    array_to_string(p.reasons, ', ') AS reasons,
+    reasons_text(p.reasons, ${language:sqlstring}) AS reasons,
     b.channel_id,
     b.stream_id,
     (1000 * (extract(EPOCH FROM b.opened_at) + p.onset_sec - 120))::bigint::text AS from_ms,
@@ -417,7 +417,7 @@ ORDER BY e.ts, e.event_key;
 SELECT
     b.opened_at + p.onset_sec * INTERVAL '1 second' AS time,
     b.opened_at + p.end_sec * INTERVAL '1 second' AS timeend,
-    p.value || ' · ' || array_to_string(p.reasons, ', ') AS text,
+    p.value || ' · ' || reasons_text(p.reasons, ${language:sqlstring}) AS text,
     p.method AS tags
 FROM peak AS p
 INNER JOIN broadcast AS b ON p.broadcast_id = b.broadcast_id

@@ -193,7 +193,7 @@ SELECT
     t.onset_sec,
     t.value,
     t.score,
-    array_to_string(t.reasons, ', ') AS reasons,
+    reasons_text(t.reasons, ${language:sqlstring}) AS reasons,
     t.channel_id,
     t.stream_id,
     (1000 * (extract(EPOCH FROM t.opened_at) + t.onset_sec - 120))::bigint::text AS from_ms,

@@ -117,7 +117,7 @@ shown AS (
 SELECT
     opened_at + onset_sec * INTERVAL '1 second' AS time,
     opened_at + end_sec * INTERVAL '1 second' AS timeend,
-    channel || ': ' || value || ' · ' || array_to_string(reasons, ', ') AS text,
+    channel || ': ' || value || ' · ' || reasons_text(reasons, ${language:sqlstring}) AS text,
     channel AS tags
 FROM shown
 ORDER BY time;
