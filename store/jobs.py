@@ -26,7 +26,7 @@ class JobRun:
 
 
 def run_due_jobs(database: Database) -> Iterator[JobRun]:
-    """Runs the jobs whose last run failed, or that have missed a whole turn, one after the other; not those switched off.
+    """Runs the jobs whose last run failed, or that have missed a whole turn, one by one; not those switched off.
 
     TimescaleDB counts only its own runs: what failed there is due again until one of those is well. On plain PostgreSQL
     there is none. Raises NotTheOwner.
