@@ -3,7 +3,7 @@
     python -m bench.live_agreement [--seeds 4]
 
 Each broadcast is played second by second into what `nokchart live` and `notify` hold, looked at every 5 s, and analysed
-as a whole at the end. Short ones are the demo's, chat by chat; long ones are those of bench.peak_quality.
+as a whole at the end. Short ones are the demo's, chat by chat; long ones are those of bench.peak_scenes.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ from analytics.alerts import SAME_PEAK_SEC
 from analytics.live import LiveReader
 from analytics.live_series import SETTLE_SEC, LiveSeries
 from analytics.peaks import PeakSettings
-from bench.peak_quality import connect, surges
-from bench.peak_scenes import crowd_of, make_broadcast
-from simulator import demo_channels, generate
+from bench.peak_detectors import connect, surges
+from bench.peak_scenes import make_broadcast
+from bench.short_broadcasts import chats_and_crowd
+from simulator import demo_channels
 
 LOOK_SEC = 5
 OPENED_AT = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -106,13 +107,7 @@ def broadcasts(seeds: int) -> Iterator[tuple[str, Sequence[int], Sequence[int]]]
     for seed in range(FIRST_SEED, FIRST_SEED + seeds):
         for minutes in (15, 45):
             for channel in demo_channels(seed, minutes):
-                numbers: dict[str, int] = {}
-                events = [
-                    (int(item.offset_ms // 1000), numbers.setdefault(str(item.user_id), len(numbers)))
-                    for item in generate(channel.broadcasts[0], seed)
-                    if item.kind == "chat"
-                ]
-                chats, _, crowd = crowd_of(int(channel.broadcasts[0].duration_sec), events)
+                chats, crowd = chats_and_crowd(channel.broadcasts[0], seed)
                 yield f"demo, {minutes} min", chats, crowd
         for rate in (0.5, 1.0, 3.0, 12.0):
             counts, _ = make_broadcast(rate, 6, 40, seed)

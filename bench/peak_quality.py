@@ -2,95 +2,28 @@
 
     python -m bench.peak_quality [--dsn postgresql://...] [--seeds 6]
 
-Without --dsn an embedded server is started in a temporary folder. The long broadcasts are made here, from numpy alone:
+Without --dsn an embedded server is started in a temporary folder. The long broadcasts are those of bench.peak_scenes:
 Poisson chat whose base drifts by a factor of three both ways, with bursts of gain 2-9 that rise in 3 s and decay in
 6-40 s. A gain is read the harder way unless said otherwise: a burst of gain 2 doubles the pace at its top (`times`);
-the other reading adds twice the base to it (`added`). The short ones are the demo's, chat by chat.
+the other reading adds twice the base to it (`added`). The short ones are those of bench.short_broadcasts.
 """
 
 from __future__ import annotations
 
 import argparse
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from pathlib import Path
-from typing import Any
 
 import numpy as np
-import psycopg
 
-from bench.peak_scenes import (
-    SURGE_GAP,
-    TOLERANCE,
-    Counts,
-    Peak,
-    burst,
-    crowd_of,
-    drifting_base,
-    make_broadcast,
-    matches,
-    scenes,
-)
-from simulator import demo_channels, generate
-from store.database import open_database
+from bench.peak_detectors import THRESHOLD, VOLUME_GAP, Connection, Counts, Peak, connect, plain_z, surges, volume
+from bench.peak_scenes import burst, make_broadcast, matches, scenes
+from bench.short_broadcasts import SHORT_MINUTES, SHORT_RATES, calm_lists, short_quality
 
-Connection = psycopg.Connection[Any]
-
-THRESHOLD = 4.5  # sigmas that a surge needs which stands alone
-SURGE_TOPK = 100
-WINDOW, VOLUME_GAP, TOPK, FALSE_ALARMS = 60, 120, 50, 0.5
 RATES = (0.5, 1.0, 3.0, 12.0, 25.0)  # chats per second
 SHAPES = ((6, 40), (12, 70))  # hours, bursts
-SHORT_RATES, SHORT_MINUTES = (1.0, 4.0, 15.0), (5, 10, 15, 30)
 FIRST_SEED = 2_610_000  # not looked at while the constants were chosen
-
-
-def volume(
-    connection: Connection,
-    counts: Sequence[int] | Counts,
-    in_gap: Sequence[bool] | None = None,
-    *,
-    window_sec: int = WINDOW,
-    min_gap_sec: int = VOLUME_GAP,
-    topk: int = TOPK,
-    false_alarms: float | None = FALSE_ALARMS,
-) -> list[Peak]:
-    rows = connection.execute(
-        "SELECT * FROM volume_peaks(%s::int[], %s::boolean[], %s, %s, %s, %s)",
-        (_ints(counts), _bools(in_gap), window_sec, min_gap_sec, topk, false_alarms),
-    ).fetchall()
-    return [Peak(*row[:8]) for row in rows]
-
-
-def surges(
-    connection: Connection,
-    counts: Sequence[int] | Counts,
-    in_gap: Sequence[bool] | None = None,
-    crowd: Sequence[int] | Counts | None = None,
-    *,
-    min_gap_sec: int = SURGE_GAP,
-    topk: int = SURGE_TOPK,
-    threshold: float = THRESHOLD,
-) -> list[Peak]:
-    rows = connection.execute(
-        "SELECT * FROM surge_peaks(%s::int[], %s::boolean[], %s::int[], %s, %s, %s)",
-        (_ints(counts), _bools(in_gap), None if crowd is None else _ints(crowd), min_gap_sec, topk, threshold),
-    ).fetchall()
-    return [Peak(*row[:8]) for row in rows]
-
-
-def _ints(values: Sequence[int] | Counts) -> list[int]:
-    return [int(value) for value in values]
-
-
-def _bools(values: Sequence[bool] | None) -> list[bool] | None:
-    return None if values is None else [bool(value) for value in values]
-
-
-# ---------------------------------------------------------------------------------------------------- broadcasts
 
 
 @dataclass
@@ -134,26 +67,10 @@ def detector(connection: Connection) -> Detector:
     return detect
 
 
-def plain_z(counts: Counts, threshold: float) -> list[tuple[int, float]]:
-    """The baseline to beat: the next 10 s against the last 60 s, greedy with the same gap."""
-    total = np.concatenate([[0], np.cumsum(counts)])
-    starts = np.arange(60, len(counts) - 10)
-    usual = (total[starts] - total[starts - 60]) / 60
-    z = ((total[starts + 10] - total[starts]) - 10 * usual) / np.sqrt(np.maximum(10 * usual, 1))
-    taken: list[tuple[int, float]] = []
-    for index in np.argsort(-z, kind="stable"):
-        if z[index] <= threshold or len(taken) == SURGE_TOPK:
-            break
-        if all(abs(int(starts[index]) - start) >= SURGE_GAP for start, _ in taken):
-            taken.append((int(starts[index]), float(z[index])))
-    return taken
-
-
 def evaluate(
     connection: Connection | None,
     rates: Sequence[float] = RATES,
     seeds: int = 5,
-    shapes: Sequence[tuple[float, int]] = SHAPES,
     *,
     added: bool = False,
     calm: int = 1,
@@ -164,7 +81,7 @@ def evaluate(
     for rate in rates:
         quality = Quality(rate)
         for seed in range(FIRST_SEED, FIRST_SEED + seeds):
-            for hours, bursts in shapes:
+            for hours, bursts in SHAPES:
                 counts, onsets = make_broadcast(rate, hours, bursts, seed, added=added)
                 ranked = detect(counts, 0.0)[:bursts]
                 errors = matches([onset for onset, _ in ranked], onsets)
@@ -180,75 +97,6 @@ def evaluate(
                 quality.false_surges.append(len(detect(counts, THRESHOLD)))
         results.append(quality)
     return results
-
-
-# ---------------------------------------------------------------------------------------------------- short ones
-
-
-@dataclass
-class ShortQuality:
-    """Sums over the demo's broadcasts of one length, with what `find_peaks` would be given."""
-
-    minutes: float
-    bursts: int = 0  # 60 s from the start and 45 s from the one before, or more
-    found: int = 0  # among the first N surges, N the number of all bursts
-    listed: int = 0
-    stray: int = 0  # surges with no burst within TOLERANCE
-    loud: int = 0  # bursts in a volume peak: starts are VOLUME_GAP apart, so not all can be
-    loud_listed: int = 0
-
-    def __str__(self) -> str:
-        return (
-            f"{self.minutes:4.0f} min   surges: {self.found} of {self.bursts} bursts, {self.listed} listed, "
-            f"{self.stray} stray   volume: {self.loud} of {self.bursts}, {self.loud_listed} listed"
-        )
-
-
-def short_quality(connection: Connection, minutes: float, seeds: Sequence[int]) -> ShortQuality:
-    quality = ShortQuality(minutes)
-    for seed in seeds:
-        for channel in demo_channels(seed, minutes):
-            broadcast = channel.broadcasts[0]
-            numbers: dict[str, int] = {}
-            events = [
-                (int(item.offset_ms // 1000), numbers.setdefault(str(item.user_id), len(numbers)))
-                for item in generate(broadcast, seed)
-                if item.kind == "chat"
-            ]
-            chats, _, crowd = crowd_of(int(broadcast.duration_sec), events)
-            onsets = [burst.onset_sec for burst in broadcast.bursts]
-            wanted = [onset for before, onset in pairwise([-45.0, *onsets]) if onset >= 60 and onset - before >= 45]
-            found = [peak.onset_sec for peak in surges(connection, chats, crowd=crowd)]
-            loud = volume(connection, chats)
-            quality.bursts += len(wanted)
-            quality.found += len(matches(found[: len(onsets)], np.array(wanted)))
-            quality.listed += len(found)
-            quality.stray += sum(all(abs(onset - second) > TOLERANCE for onset in onsets) for second in found)
-            quality.loud += sum(any(peak.start_sec - 5 <= onset < peak.end_sec for peak in loud) for onset in wanted)
-            quality.loud_listed += len(loud)
-    return quality
-
-
-def calm_broadcast(rate: float, minutes: int, kind: str, seed: int) -> Counts:
-    """No burst: `flat`, `gentle` (the demo's drift, by a third) or `drifting` (as the long ones, up to threefold)."""
-    rng = np.random.default_rng(seed)
-    seconds = 60 * minutes
-    if kind == "drifting":
-        return rng.poisson(drifting_base(rate, seconds, rng))
-    gentle = np.interp(np.arange(seconds), [0, seconds / 2, seconds], [0.8, 1.1, 1.0])
-    return rng.poisson(rate * (gentle if kind == "gentle" else np.ones(seconds)))
-
-
-def calm_lists(connection: Connection, rate: float, minutes: int, kind: str, seeds: Sequence[int]) -> tuple[int, int]:
-    """How many broadcasts without a burst have a surge, and how many a volume peak."""
-    broadcasts = [calm_broadcast(rate, minutes, kind, seed) for seed in seeds]
-    return (
-        sum(bool(surges(connection, counts)) for counts in broadcasts),
-        sum(bool(volume(connection, counts)) for counts in broadcasts),
-    )
-
-
-# ---------------------------------------------------------------------------------------------------- scenes
 
 
 def judge_scenes(
@@ -275,21 +123,6 @@ def loudest_bursts(connection: Connection, rate: float, seed: int) -> tuple[int,
     found = sum(any(peak.start_sec - 5 <= onset <= peak.end_sec for peak in peaks) for onset in clear)
     assert all(b.start_sec - a.start_sec >= VOLUME_GAP for a, b in pairwise(sorted(peaks, key=lambda p: p.start_sec)))
     return len(clear), found, len(peaks)
-
-
-@contextmanager
-def connect(dsn: str | None) -> Iterator[Connection]:
-    """A database with the schema in it: the given one, or a new one that is gone afterwards."""
-    if dsn:
-        with psycopg.connect(dsn, autocommit=True) as connection:
-            yield connection
-        return
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        open_database(None, Path(folder)) as database,
-        database.connect(autocommit=True) as connection,
-    ):
-        yield connection
 
 
 def main() -> None:

@@ -8,24 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-Counts = npt.NDArray[np.int64]
+from bench.peak_detectors import SURGE_GAP, Counts, Peak
 
 TOLERANCE = 10  # seconds between a true onset and the one reported
-SURGE_GAP = 60  # seconds between the starts of two surges
-
-
-@dataclass(frozen=True)
-class Peak:
-    """One row of `volume_peaks` or `surge_peaks`."""
-
-    rank: int
-    start_sec: int
-    end_sec: int
-    value: int
-    onset_sec: int
-    score: float
-    in_gap: bool
-    reasons: list[str]
 
 
 def matches(found: Sequence[int], onsets: Counts) -> list[int]:

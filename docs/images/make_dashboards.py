@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import psycopg
-from draw_panels import Artist
+from panels.picture import Picture
 
 from grafana.macros import View
 from simulator import Broadcast, generate, random_bursts
@@ -187,7 +187,7 @@ def main(languages: list[str]) -> None:
                 model = json.loads((HERE.parents[1] / "grafana" / "dashboards" / language / f"{name}.json").read_text())
                 suffix = "" if language == "en" else f".{language}"
                 (HERE / "grafana").mkdir(exist_ok=True)
-                Artist(connection, model, view).save(HERE / "grafana" / f"{name}{suffix}.png")
+                Picture(connection, model, view).save(HERE / "grafana" / f"{name}{suffix}.png")
 
 
 if __name__ == "__main__":
