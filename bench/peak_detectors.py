@@ -53,10 +53,16 @@ def connect(dsn: str | None) -> Iterator[Connection]:
         yield connection
 
 
-def volume(connection: Connection, counts: Sequence[int] | Counts, *, topk: int = DEFAULTS.topk) -> list[Peak]:
+def volume(
+    connection: Connection,
+    counts: Sequence[int] | Counts,
+    in_gap: Sequence[bool] | None = None,
+    *,
+    topk: int = DEFAULTS.topk,
+) -> list[Peak]:
     rows = connection.execute(
-        "SELECT * FROM volume_peaks(%s::int[], NULL, %s, %s, %s, %s)",
-        (_ints(counts), DEFAULTS.window_sec, VOLUME_GAP, topk, DEFAULTS.false_alarms),
+        "SELECT * FROM volume_peaks(%s::int[], %s::boolean[], %s, %s, %s, %s)",
+        (_ints(counts), _bools(in_gap), DEFAULTS.window_sec, VOLUME_GAP, topk, DEFAULTS.false_alarms),
     ).fetchall()
     return [Peak(*row[:8]) for row in rows]
 

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 import sql
-from bench import peak_quality as bench
+from bench import peak_detectors as bench
 
 Connection = psycopg.Connection[Any]
 
