@@ -22,50 +22,50 @@ def configured(plain_database: Database, monkeypatch: pytest.MonkeyPatch, tmp_pa
     return plain_database
 
 
-def _run(*arguments: str) -> tuple[int, str]:
+def run_db(*arguments: str) -> tuple[int, str]:
     result = CliRunner().invoke(app, ["db", *arguments])
     assert result.exception is None or isinstance(result.exception, SystemExit)
     return result.exit_code, result.output
 
 
 def test_status_for_people_and_programs(configured: Database) -> None:
-    code, said = _run("status")
+    code, said = run_db("status")
     assert code == 0
     assert "postgresql" in said
-    code, said = _run("status", "--json")
+    code, said = run_db("status", "--json")
     assert code == 0
     assert (json.loads(said)["events"], json.loads(said)["edition"]) == (1, "postgresql")
 
 
 def test_backup_verify_and_restore(configured: Database) -> None:
-    code, said = _run("backup", "a.zip", "--verify")
+    code, said = run_db("backup", "a.zip", "--verify")
     assert (code, "all rows are the same" in said) == (0, True)
-    assert _run("restore", "a.zip", "--verify")[0] == 0
-    code, said = _run("restore", "a.zip")
+    assert run_db("restore", "a.zip", "--verify")[0] == 0
+    code, said = run_db("restore", "a.zip")
     assert (code, "not empty" in said) == (2, True)
-    code, said = _run("restore", "nowhere.zip")
+    code, said = run_db("restore", "nowhere.zip")
     assert (code, "No such file" in said) == (2, True)
-    assert _run("backup", "one.zip", "--broadcast", "1")[0] == 0
-    code, said = _run("restore", "one.zip", "--broadcast")
+    assert run_db("backup", "one.zip", "--broadcast", "1")[0] == 0
+    code, said = run_db("restore", "one.zip", "--broadcast")
     assert (code, "broadcast 1" in said) == (0, True)
-    assert _run("backup", "nowhere/a.zip")[0] == 2
+    assert run_db("backup", "nowhere/a.zip")[0] == 2
 
 
 def test_preflight_needs_no_database(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NOKCHART_DATABASE_URL", "postgresql://nowhere.invalid/x")
     for number, name in enumerate(("POSTGRES", "NOKCHART_WRITER", "NOKCHART_READER", "GRAFANA_ADMIN")):
         monkeypatch.setenv(f"{name}_PASSWORD", f"{number}f9a61c07be2d85411aa90")
-    assert _run("preflight")[0] == 0
+    assert run_db("preflight")[0] == 0
     monkeypatch.setenv("NOKCHART_READER_PASSWORD", "changeme-changeme")
-    code, said = _run("preflight")
+    code, said = run_db("preflight")
     assert code == 2
     assert "NOKCHART_READER_PASSWORD" in said
     assert "changeme" not in said
 
 
 def test_psql_reads_only_where_it_is_told_to(configured: Database) -> None:
-    assert _run("psql", "--", "-c", "UPDATE broadcast SET title = 'x'")[0] == 0
-    assert _run("psql", "--reader", "--", "-c", "UPDATE broadcast SET title = 'y'")[0] == 1
+    assert run_db("psql", "--", "-c", "UPDATE broadcast SET title = 'x'")[0] == 0
+    assert run_db("psql", "--reader", "--", "-c", "UPDATE broadcast SET title = 'y'")[0] == 1
     with configured.connect() as connection:
         assert connection.execute("SELECT title FROM broadcast").fetchone() == ("x",)
 
