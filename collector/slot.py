@@ -6,7 +6,7 @@ leaves its folder; the next one takes it, and its name with it, so that the chan
 
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
@@ -17,6 +17,7 @@ from collector.snapshot import FILE_NAME
 from collector.spool import DEFAULT_LIMIT_BYTES, Spool
 
 _MOST = 64  # collectors on one machine
+_PATIENCE_S = 10.0  # for another that starts at the same moment; it holds the lock for some renames
 
 
 @dataclass(frozen=True)
@@ -34,39 +35,41 @@ def taken_slot(home: Path, database: str, spool_limit_bytes: int = DEFAULT_LIMIT
     """Holds a folder for as long as the block runs, and takes in what dead collectors' spools hold for this database.
 
     `database`: a name for it that can be a folder's: records wait for the database that they were meant for. OSError
-    where the folder cannot be made or written.
+    where the folder cannot be made or written, or where another start does not end.
     """
-    held: list[FileLock] = []
-    try:
-        own: Path | None = None
-        spool: Spool | None = None
-        for number in range(1, _MOST + 1):
-            folder = home / "collector" / str(number)
-            if own is not None and not folder.is_dir():
-                break
-            folder.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(folder / "lock")
-            try:
-                lock.acquire(timeout=0)
-            except Timeout:
-                continue
-            if own is None or spool is None:
-                held.append(lock)
-                own, spool = folder, Spool(folder / "spool" / database, spool_limit_bytes)
-            else:
-                spool.adopt(folder / "spool" / database)
-                (folder / FILE_NAME).unlink(missing_ok=True)
-                lock.release()
-        if own is None or spool is None:
-            raise OSError(f"{_MOST} collectors run here already")
-        try:
-            yield Slot(own, _collector_id(own), spool)
-        finally:
-            spool.close()
-            (own / FILE_NAME).unlink(missing_ok=True)
-    finally:
-        for lock in held:
-            lock.release()
+    home = home / "collector"
+    home.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as held:
+        # One at a time looks through the folders, so that none skips what another only looks into.
+        with FileLock(home / "lock", timeout=_PATIENCE_S):
+            folder = _free_folder(home, held)
+            spool = Spool(folder / "spool" / database, spool_limit_bytes)
+            held.callback(spool.close)
+            _take_in_the_dead(spool, home, int(folder.name) + 1, database)
+        held.callback((folder / FILE_NAME).unlink, missing_ok=True)
+        yield Slot(folder, _collector_id(folder), spool)
+
+
+def _free_folder(home: Path, held: ExitStack) -> Path:
+    """The first that nobody holds; it is ours until `held` is closed."""
+    for number in range(1, _MOST + 1):
+        folder = home / str(number)
+        folder.mkdir(exist_ok=True)
+        with suppress(Timeout):
+            held.enter_context(FileLock(folder / "lock", timeout=0))
+            return folder
+    raise OSError(f"{_MOST} collectors run here already")
+
+
+def _take_in_the_dead(spool: Spool, home: Path, first: int, database: str) -> None:
+    """What dead collectors left in the folders from `first` on. The folders before it are held: by living ones."""
+    for number in range(first, _MOST + 1):
+        folder = home / str(number)
+        if not folder.is_dir():
+            break
+        with suppress(Timeout), FileLock(folder / "lock", timeout=0):
+            spool.adopt(folder / "spool" / database)
+            (folder / FILE_NAME).unlink(missing_ok=True)
 
 
 def _collector_id(folder: Path) -> str:

@@ -5,7 +5,12 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
+
+import pytest
+from filelock import FileLock
 
 from collector.slot import taken_slot
 from collector.snapshot import FILE_NAME
@@ -19,6 +24,39 @@ def test_collectors_beside_each_other_have_folders_of_their_own(tmp_path: Path) 
         assert one.collector_id != two.collector_id
     with taken_slot(tmp_path, "db") as again:
         assert again.collector_id == one.collector_id
+
+
+def test_collectors_that_start_together_skip_no_folder(tmp_path: Path) -> None:
+    together, all_have_one = Barrier(8), Barrier(8)
+
+    def folder_taken() -> int:
+        together.wait(20)
+        with taken_slot(tmp_path, "db") as slot:
+            all_have_one.wait(20)
+            return int(slot.folder.name)
+
+    for _ in range(5):
+        with ThreadPoolExecutor(8) as collectors:
+            taken = [collectors.submit(folder_taken) for _ in range(8)]
+        assert sorted(one.result() for one in taken) == [1, 2, 3, 4, 5, 6, 7, 8]
+
+
+def test_a_start_waits_for_another_but_not_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def folder_taken() -> str:
+        with taken_slot(tmp_path, "db") as slot:
+            return slot.folder.name
+
+    (tmp_path / "collector").mkdir()
+    other = FileLock(tmp_path / "collector" / "lock")
+    with ThreadPoolExecutor(1) as collector:
+        with other:
+            waiting = collector.submit(folder_taken)
+            with pytest.raises(TimeoutError):
+                waiting.result(0.3)
+        assert waiting.result(20) == "1"
+    monkeypatch.setattr("collector.slot._PATIENCE_S", 0.1)
+    with other, pytest.raises(OSError, match="lock"):
+        folder_taken()
 
 
 def test_records_wait_for_the_database_that_they_were_meant_for(tmp_path: Path) -> None:
