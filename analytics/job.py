@@ -14,7 +14,7 @@ from analytics.events_file import write_events
 from analytics.folder import OutputError, broadcast_folder, sweep, write_json
 from analytics.language import Language
 from analytics.parquet import parquet_path, write_parquet
-from analytics.peaks import Peaks, PeakSettings, find_peaks, peaks_content, store_peaks
+from analytics.peaks import Peaks, PeakSettings, find_peaks, peaks_content, store_peaks, with_video
 from analytics.report import collection_report, made_report, parameters
 from analytics.series import Span, fill_series, read_columns, write_series
 from analytics.session import AloneSession, Connection, analysis_session
@@ -138,7 +138,8 @@ def _make_files(
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="chart") as artist:
         artist.submit(importlib.import_module, "analytics.chart")
         fill_series(connection, subject.broadcast_id, span, settings.rolling_sec)
-        peaks = find_peaks(connection, settings.peaks)
+        found = find_peaks(connection, settings.peaks)
+        peaks = with_video(connection, subject.broadcast_id, subject.opened_at, found)
         columns = read_columns(connection)
         if not keep_report and (notes is not None or subject.close_cause == "import"):
             del columns["in_gap"]  # nobody knows, and the chart must not say 100 %

@@ -1,6 +1,7 @@
 """The peaks of a series: found by the functions in sql/schema/views/20_peaks.sql, and written as peaks.json."""
 
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
 import psycopg
@@ -56,6 +57,20 @@ def find_peaks(connection: Connection, settings: PeakSettings) -> Peaks:
     return Peaks(volume, surge)
 
 
+def with_video(connection: Connection, broadcast_id: int, opened_at: datetime, peaks: Peaks) -> Peaks:
+    """The peaks, each with `video_url`: where its clip begins in the broadcast's video; None: not known."""
+    starts = {_clip_start(entry) for entry in (*peaks.volume, *peaks.surge)}
+    rows = connection.execute(
+        query("video_urls"), {"broadcast_id": broadcast_id, "opened_at": opened_at, "seconds": list(starts)}
+    )
+    urls = {row["sec"]: row["url"] for row in rows}
+
+    def linked(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [{**entry, "video_url": urls[_clip_start(entry)]} for entry in entries]
+
+    return Peaks(linked(peaks.volume), linked(peaks.surge))
+
+
 def store_peaks(connection: psycopg.Connection[Any], broadcast_id: int, peaks: Peaks) -> None:
     """Replaces the broadcast's rows in `peak`."""
     connection.execute(query("delete_peaks"), {"broadcast_id": broadcast_id})
@@ -83,6 +98,10 @@ def clock_text(seconds: int) -> str:
     return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
 
 
+def _clip_start(entry: dict[str, Any]) -> int:
+    return max(0, int(entry["onset_sec"]) - CLIP_LEAD_SEC)
+
+
 def _for_people(entry: dict[str, Any]) -> dict[str, Any]:
     return {
         "start_sec": entry["start_sec"],
@@ -92,7 +111,8 @@ def _for_people(entry: dict[str, Any]) -> dict[str, Any]:
         "start_time": clock_text(entry["start_sec"]),
         "end_time": clock_text(entry["end_sec"]),
         "onset_sec": entry["onset_sec"],
-        "clip_start_sec": max(0, entry["onset_sec"] - CLIP_LEAD_SEC),
+        "clip_start_sec": _clip_start(entry),
+        "video_url": entry.get("video_url"),
         "score": round(entry["score"], 3),
         "in_gap": entry["in_gap"],
         "reasons": entry["reasons"],

@@ -17,6 +17,7 @@ from grafana.parts import (
     hide,
     link,
     moment_link,
+    outside,
     rows,
     series,
     stats,
@@ -24,6 +25,7 @@ from grafana.parts import (
 )
 from grafana.words import Say
 
+_VIDEO = "https://chzzk.naver.com/video/${__data.fields.video_no}?currentTime=${__data.fields.video_from}"
 _HERE = "/d/nokchart-broadcast?${channel:queryparam}&${broadcast:queryparam}&${__url_time_range}"
 
 
@@ -101,8 +103,9 @@ def _chat_rate(say: Say) -> Any:
 
 def _peaks(say: Say) -> Any:
     about = say(
-        "방송이 끝난 뒤의 분석입니다. 시각을 누르면 그 순간으로 갑니다.",
-        "Of the analysis after the broadcast. A click on the time leads to the moment.",
+        "방송이 끝난 뒤의 분석입니다. 시각을 누르면 그 순간으로, 다시보기를 누르면 20초 전부터 영상으로 갑니다.",
+        "Of the analysis after the broadcast. A click on the time leads to the moment, one on the video to 20 s before "
+        "it there.",
     )
     panel = rows("broadcast_peaks", say("피크", "Peaks"), about)
     to_moment = [moment_link(say)]
@@ -115,7 +118,9 @@ def _peaks(say: Say) -> Any:
     field(panel, "value", say("채팅", "Chats"), min=0, color=colour(BLUE), custom__width=130, custom__cellOptions=cell)
     field(panel, "score", say("점수", "Score"), decimals=1, custom__width=70)
     field(panel, "reasons", say("까닭", "Reasons"))
-    hide(panel, "channel_id", "stream_id", "from_ms", "to_ms", "moment_ms")
+    video = [outside(say("다시보기에서 보기", "Open the video"), _VIDEO)]
+    field(panel, "video_sec", say("다시보기", "In the video"), unit="dthms", links=video, noValue="", custom__width=90)
+    hide(panel, "video_no", "video_from", "channel_id", "stream_id", "from_ms", "to_ms", "moment_ms")
     return panel
 
 

@@ -93,6 +93,11 @@ def link(title: str, url: str) -> dict[str, object]:
     return {"title": title, "url": url, "targetBlank": False}
 
 
+def outside(title: str, url: str) -> dict[str, object]:
+    """A link that leaves Grafana, in a tab of its own."""
+    return {"title": title, "url": url, "targetBlank": True}
+
+
 def broadcast_link(say: Say) -> dict[str, object]:
     """From a row with channel_id, stream_id, from_ms and to_ms to that broadcast and time."""
     return link(say("방송 보기", "Open the broadcast"), _from_row("channel_id", "stream_id", "from_ms", "to_ms"))

@@ -4,9 +4,10 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext, suppress
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -16,6 +17,7 @@ from collector.chzzk.api import ChzzkApi, Endpoints
 from collector.committer import Committer
 from collector.roster import Roster
 from collector.slot import taken_slot
+from collector.videos import VideoFinder
 from collector.watcher import Watcher
 from collector.writer import Writer
 from nokchart.config import Config
@@ -44,7 +46,8 @@ async def collect(
     watching: Callable[[Watcher], None] = lambda watcher: None,
     ended: Callable[[str], None] = lambda stream_id: None,
 ) -> None:
-    """Watches `channels` until SIGTERM or SIGINT, and makes the files of each broadcast that ends (`export_at_end`).
+    """Watches `channels` until SIGTERM or SIGINT, and makes the files of each broadcast that ends, and again
+    once its video is known (`export_at_end`).
 
     `reach` gives the database; while it raises DatabaseUnavailable, chat is kept on disk, in a folder under `home` that
     is named after the `place` of the database. `watching` gets the watcher, whose `stop` ends it too; `ended` gets the
@@ -59,13 +62,16 @@ async def collect(
             assert pool.database is not None  # a broadcast is only told of once it is committed
             await _export_in_child(config, pool.database, stream_id, outdir)
 
-    async def on_ended(stream_id: str) -> None:
-        ended(stream_id)
+    async def make_files(stream_id: str) -> None:
         if not config.export_at_end:
             return
         task = asyncio.create_task(export(stream_id))
         exports.add(task)
         task.add_done_callback(exports.discard)
+
+    async def on_ended(stream_id: str) -> None:
+        ended(stream_id)
+        await make_files(stream_id)
 
     asyncio.get_running_loop().set_default_executor(DaemonThreads())
     with taken_slot(home, place, config.spool_limit_mb * 1024**2) as slot:
@@ -87,7 +93,8 @@ async def collect(
             )
             watching(watcher)
             signalled = _stop_on_signals(watcher.stop)
-            async with _metrics(watcher, config):
+            videos = VideoFinder(api, pool, lambda: watcher.watches, make_files)
+            async with _metrics(watcher, config), _beside(videos.run()):
                 await watcher.run()
     if exports:
         if signalled.is_set():
@@ -95,6 +102,17 @@ async def collect(
             for task in exports:
                 task.cancel()
         await asyncio.wait(exports)
+
+
+@asynccontextmanager
+async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Does `work` for as long as the block runs."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait({task}, timeout=_PATIENCE_SEC)
 
 
 def _metrics(watcher: Watcher, config: Config) -> AbstractAsyncContextManager[object]:

@@ -27,6 +27,7 @@ TABLES = (
     "gap",
     "peak",
     "broadcast_total",
+    "video_part",
     "retention",
     "collector_status",
     "channel_lease",

@@ -16,7 +16,7 @@ Edition = Literal["timescaledb", "postgresql"]
 _Result = TypeVar("_Result")
 
 # The newest revision under migrations/versions; a test holds the two together.
-HEAD = "0003"
+HEAD = "0004"
 
 _LICENCE = "SELECT current_setting('timescaledb.license', true)"
 

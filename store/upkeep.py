@@ -19,6 +19,7 @@ _FORGET = (
     "forget_gap",
     "forget_peak",
     "forget_broadcast_total",
+    "forget_video_part",
     "forget_broadcast",
 )
 

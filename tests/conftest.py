@@ -9,11 +9,16 @@ from typing import Any
 import psycopg
 import pytest
 import structlog
+from hypothesis import settings
 from psycopg import conninfo, sql
 
 from store.database import Database, open_database
 from store.embedded import EmbeddedServer
 from tests.timescale.server import reset, timescale
+
+# How long an example takes is the machine's affair.
+settings.register_profile("patient", settings.default, deadline=None)
+settings.load_profile("patient")
 
 _TEMPLATE = "template_nokchart"
 _numbers = count()

@@ -127,6 +127,11 @@ class ChzzkApi:
         content, _ = await self._get(self._api, f"/service/v1/channels/{channel_id}")
         return _text(content.get("channelName"))
 
+    async def content(self, path: str, params: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """The content of any other answer, as it came: whoever asks believes none of it. ChzzkUnavailable as above."""
+        content, _ = await self._get(self._api, path, params)
+        return content
+
     async def access_token(self, chat_channel_id: str) -> str:
         """A token for one chat connection: its life is unknown, so each connection asks anew."""
         content, _ = await self._get(

@@ -357,7 +357,7 @@ def test_no_body_raises_and_what_is_refused_is_ascii(command: int, body: Any) ->
     assert all(rejected.raw.isascii() for rejected in frame.rejected)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(items=st.lists(ITEM | WHOLE_ITEM | ANYTHING, max_size=8), command=st.sampled_from([93101, 93102, 15101]))
 def test_each_item_becomes_what_it_says_or_one_refusal(items: list[Any], command: int) -> None:
     text = json.dumps({"cmd": command, "bdy": {"messageList": items} if command == 15101 else items})
@@ -382,7 +382,7 @@ def test_each_item_becomes_what_it_says_or_one_refusal(items: list[Any], command
     assert len(pairs) == len({key for key, _ in pairs}) == len({identity for _, identity in pairs})
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(items=st.lists(ITEM, min_size=1, max_size=10), notice=ANYTHING)
 def test_whatever_is_decoded_can_be_stored(
     broadcast: psycopg.Connection[tuple[Any, ...]], items: list[Any], notice: Any

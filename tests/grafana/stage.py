@@ -50,6 +50,13 @@ _FILL = [
     SELECT broadcast_id, count(*) FILTER (WHERE kind = 'chat'), count(*) FILTER (WHERE kind = 'donation'),
         coalesce(sum(amount), 0), count(DISTINCT user_id) FILTER (WHERE kind = 'chat'), max(ts), now()
     FROM event WHERE ts < %(on_air)s GROUP BY broadcast_id""",
+    # Half a minute was cut out after the first ten.
+    """INSERT INTO video_part
+    SELECT broadcast_id, 1000 + broadcast_id, m.*
+    FROM broadcast CROSS JOIN LATERAL (
+        VALUES (0, opened_at + INTERVAL '3 seconds', opened_at + INTERVAL '603 seconds'),
+            (600000, opened_at + INTERVAL '633 seconds', closed_at)
+    ) AS m WHERE closed_at IS NOT NULL""",
     """INSERT INTO collector_status
         (collector_id, started_at, heartbeat_at, channels, live, events, rejected, queued, delay_sec)
     VALUES ('host-1', %(ended)s, now(), 3, 2, 1000, 0, 0, 0.2)""",

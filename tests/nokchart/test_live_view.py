@@ -65,7 +65,7 @@ def test_it_fits(language: Language, width: int, height: int, channels: int) -> 
     drawn(view(*several), width, height, language, ("The database does not answer.", 75.0))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.text(max_size=60), st.text(max_size=200), st.integers(10, 130))
 def test_it_fits_whatever_they_are_called(name: str, title: str, width: int) -> None:
     seen = view(channel(one_line(name), title=one_line(title)), channel(one_line(title)))

@@ -47,7 +47,7 @@ series = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(counts=series, window=st.integers(1, 40), apart=st.integers(0, 60), topk=st.integers(0, 12), data=st.data())
 def test_equals_brute_force(
     plain_connection: Connection, counts: list[int], window: int, apart: int, topk: int, data: st.DataObject

@@ -61,6 +61,7 @@ def _fill(database: Database, broadcasts: int = 3) -> None:
                 "INSERT INTO rejected_item (broadcast_id, received_at, source, reason, raw, item_id) "
                 "VALUES (%s, now(), 'live', 'x', '{\"y\": \"\\u0000\"}', gen_random_uuid())",
                 "INSERT INTO broadcast_total VALUES (%s, 5, 0, 0, 1, NULL, now())",
+                "INSERT INTO video_part VALUES (%s, 7, 0, now(), now() + INTERVAL '1 hour')",
             ):
                 connection.execute(statement.encode(), (one,))
         connection.execute("INSERT INTO rejected_item (received_at, source, reason, raw) VALUES (now(), 'l', 'x', 'y')")

@@ -65,7 +65,7 @@ def edition_and_dsn(request: pytest.FixtureRequest) -> tuple[Edition, str]:
     return request.param, request.getfixturevalue(fixture)
 
 
-# A row for each table of the first version, and of the second.
+# A row for each table of the first version, and for what the next ones brought.
 _ROWS = {
     "0001": """
         INSERT INTO channel (channel_id) VALUES ('c');
@@ -84,6 +84,7 @@ _ROWS = {
         VALUES ('a', now(), now(), 1, 1, 1, 0, 0);
     """,
     "0002": "INSERT INTO channel_lease (channel_id, collector_id, expires_at) VALUES ('c', 'a', now())",
+    "0003": "INSERT INTO broadcast_total VALUES (1, 1, 0, 0, 1, '2026-01-06 20:30+09', '2026-01-06 21:00+09')",
 }
 
 
@@ -135,7 +136,7 @@ def _state(dsn: str) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("version", ["0001", "0002"])
+@pytest.mark.parametrize("version", ["0001", "0002", "0003"])
 def test_an_upgrade_keeps_what_is_there(
     edition_and_dsn: tuple[Edition, str], version: str, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -159,7 +160,7 @@ def test_an_upgrade_keeps_what_is_there(
             )
 
 
-@pytest.mark.parametrize("version", [None, "0001", "0002"])
+@pytest.mark.parametrize("version", [None, "0001", "0002", "0003"])
 def test_an_upgrade_that_fails_in_its_last_step_leaves_the_old_state(
     edition_and_dsn: tuple[Edition, str],
     version: str | None,

@@ -30,6 +30,7 @@ def _fill(database: Database) -> None:
                 "INSERT INTO rejected_item (broadcast_id, received_at, source, reason, raw) "
                 "VALUES (%s, now(), 'live', 'x', 'y')",
                 "INSERT INTO broadcast_total VALUES (%s, 5, 0, 0, 1, now(), now())",
+                "INSERT INTO video_part VALUES (%s, 7, 0, now(), now() + INTERVAL '1 hour')",
             ):
                 connection.execute(statement, (one,))
 

@@ -68,3 +68,10 @@ VALUES (
     %(in_gap)s,
     %(reasons)s
 );
+
+-- name: video_urls
+-- Where seconds of a broadcast are in its video.
+SELECT
+    s.sec,
+    video_url(%(broadcast_id)s, %(opened_at)s::timestamptz + make_interval(secs => s.sec)) AS url
+FROM unnest(%(seconds)s::int[]) AS s (sec);

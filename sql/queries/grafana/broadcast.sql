@@ -263,7 +263,7 @@ FROM steps
 ORDER BY sec;
 
 -- name: broadcast_peaks
--- Table: the peaks of the last analysis, by time in the broadcast. Clips begin 20 s before the rise.
+-- Table: the peaks of the last analysis, by time in the broadcast. The video is shown from 20 s before the rise.
 SELECT
     b.opened_at + p.onset_sec * INTERVAL '1 second' AS time,
     p.onset_sec,
@@ -272,6 +272,9 @@ SELECT
     p.value,
     p.score,
     reasons_text(p.reasons, ${language:sqlstring}) AS reasons,
+    v.video_sec,
+    v.video_no::text AS video_no,
+    v.video_sec::text AS video_from,
     b.channel_id,
     b.stream_id,
     (1000 * (extract(EPOCH FROM b.opened_at) + p.onset_sec - 120))::bigint::text AS from_ms,
@@ -279,6 +282,10 @@ SELECT
     (1000 * (extract(EPOCH FROM b.opened_at) + p.start_sec))::bigint::text AS moment_ms
 FROM peak AS p
 INNER JOIN broadcast AS b ON p.broadcast_id = b.broadcast_id
+LEFT JOIN
+    LATERAL
+    video_moment(b.broadcast_id, b.opened_at + greatest(p.onset_sec - 20, 0) * INTERVAL '1 second') AS v
+    ON TRUE
 WHERE b.stream_id = ${broadcast:sqlstring} AND p.rank <= 25
 ORDER BY p.method DESC, p.rank;
 

@@ -55,6 +55,11 @@ WHERE broadcast_id = %(broadcast_id)s;
 DELETE FROM broadcast_total
 WHERE broadcast_id = %(broadcast_id)s;
 
+-- name: forget_video_part
+-- Forgets where a broadcast's moments are in its video.
+DELETE FROM video_part
+WHERE broadcast_id = %(broadcast_id)s;
+
 -- name: forget_broadcast
 -- Forgets a broadcast's own row, after all others.
 DELETE FROM broadcast

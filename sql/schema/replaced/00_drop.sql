@@ -11,6 +11,10 @@ DROP FUNCTION IF EXISTS kept_since;
 
 DROP FUNCTION IF EXISTS reasons_text;
 
+DROP FUNCTION IF EXISTS video_url;
+
+DROP FUNCTION IF EXISTS video_moment;
+
 DROP FUNCTION IF EXISTS surge_peaks;
 
 DROP FUNCTION IF EXISTS volume_peaks;
