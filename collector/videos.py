@@ -47,9 +47,6 @@ class VideoFinder:
         pool: Pool,
         channels: Callable[[], Collection[str]],
         on_found: Callable[[str], Awaitable[None]],
-        *,
-        every_sec: float = _EVERY_SEC,
-        apart_sec: float = _APART_SEC,
     ) -> None:
         """`channels`: those whose videos are this collector's to find, asked each time.
 
@@ -59,14 +56,12 @@ class VideoFinder:
         self._pool = pool
         self._channels = channels
         self._on_found = on_found
-        self._every_sec = every_sec
-        self._apart_sec = apart_sec
         self._not_before: dict[int, float] = {}  # of videos that are none of ours, or not ready: time.monotonic()
 
     async def run(self) -> None:
         """Looks again and again until it is cancelled; raises nothing else."""
         while True:
-            await asyncio.sleep(self._every_sec)
+            await asyncio.sleep(_EVERY_SEC)
             try:
                 await self.look()
             except AWAY as error:
@@ -142,5 +137,5 @@ class VideoFinder:
 
     async def _slowly(self, question: Awaitable[_Answer]) -> _Answer:
         answer = await question
-        await asyncio.sleep(self._apart_sec)
+        await asyncio.sleep(_APART_SEC)
         return answer

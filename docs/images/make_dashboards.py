@@ -51,6 +51,12 @@ SELECT b.broadcast_id, count(*) FILTER (WHERE e.kind = 'chat'), count(*) FILTER 
 FROM broadcast AS b INNER JOIN event AS e USING (broadcast_id) WHERE b.closed_at IS NOT NULL GROUP BY 1
 """
 
+_VIDEOS = """
+INSERT INTO video_part
+SELECT broadcast_id, 15000000 + broadcast_id, 0, opened_at + INTERVAL '2.34 seconds', closed_at
+FROM broadcast WHERE closed_at IS NOT NULL
+"""
+
 
 def airings() -> Iterator[tuple[str, datetime, datetime | None, float, str]]:
     """Who was on air from when to when, with how many chats a second, under which title."""
@@ -83,6 +89,7 @@ def stage(connection: psycopg.Connection[Any]) -> None:
         write_broadcast(connection, found[0], name, begin, length, rate, luck)
     connection.execute(_PEAKS)
     connection.execute(_TOTALS)
+    connection.execute(_VIDEOS)
     for number, late in enumerate((1.0, 4.0)):
         connection.execute(
             "INSERT INTO collector_status"

@@ -176,6 +176,30 @@ def test_a_broadcast_on_air_is_exported_as_far_as_it_went(
     assert len((made.folder / "chat_ts_1s.csv").read_text().splitlines()) == 3_601
 
 
+def test_peaks_lead_to_the_video_once_there_is_one(plain_database: Database, tmp_path: Path, quick_chart: None) -> None:
+    """It begins 3 s late, and 20 s are missing before the peaks."""
+    broadcast_id = _fill(plain_database)
+    (made,) = _export(plain_database, tmp_path)
+    before = json.loads((made.folder / "peaks.json").read_bytes())
+    entries = [*before["peaks"], *before["surges"]]
+    assert entries
+    assert {entry["video_url"] for entry in entries} == {None}
+    first = min(entry["clip_start_sec"] for entry in entries)
+    with plain_database.connect() as connection:
+        for from_ms, begin, end in ((0, 3, first - 20), (1000 * (first - 23), first, 900)):
+            connection.execute(
+                "INSERT INTO video_part VALUES (%s, 77, %s, %s, %s)",
+                (broadcast_id, from_ms, OPENED + timedelta(seconds=begin), OPENED + timedelta(seconds=end)),
+            )
+        connection.execute("UPDATE broadcast SET updated_at = now()")
+    (again,) = _export(plain_database, tmp_path, DUE)
+    after = json.loads((again.folder / "peaks.json").read_bytes())
+    for entry in (*after["peaks"], *after["surges"]):
+        assert entry["video_url"] == f"https://chzzk.naver.com/video/77?currentTime={entry['clip_start_sec'] - 23}"
+        entry["video_url"] = None
+    assert after == before
+
+
 def test_a_broadcast_without_a_single_event(plain_database: Database, tmp_path: Path) -> None:
     with plain_database.connect() as connection:
         add_broadcast(connection, name=None, closed_at=OPENED)

@@ -22,12 +22,18 @@ from tests.collector.test_api import saying
 QUIET: dict[str, Any] = {"donations_per_min": 0.0, "channel_events_per_min": 0.0}
 
 
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("collector.videos._EVERY_SEC", 0.05)
+    monkeypatch.setattr("collector.videos._APART_SEC", 0.0)
+
+
 class Finding:
     """A finder, and whom it told."""
 
     def __init__(self, api: ChzzkApi, pool: PatientPool, channels: Sequence[str]) -> None:
         self.told: list[str] = []
-        self.finder = VideoFinder(api, pool, lambda: channels, self._found, every_sec=0.05, apart_sec=0.0)
+        self.finder = VideoFinder(api, pool, lambda: channels, self._found)
 
     async def _found(self, stream_id: str) -> None:
         self.told.append(stream_id)

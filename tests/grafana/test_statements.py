@@ -228,6 +228,18 @@ def test_the_reasons_of_peaks_are_in_the_language_of_the_dashboard(staged: Datab
     assert [(where, reasons) for where, reasons in shown if reasons != {said}] == []
 
 
+def test_peaks_lead_to_their_moment_in_the_video(staged: Database) -> None:
+    """Half a minute was cut out ten minutes after the opening; the video begins 3 s late, and is shown 20 s early."""
+    (peaks,) = (found for found in statements(MODELS["broadcast"]) if found.owner.get("title") == "Peaks")
+    with staged.connect(autocommit=True) as connection:
+        ended, on_air = _streams(connection)
+        columns, rows = _run(connection, peaks, _view(peaks, *RANGES["of a broadcast"], ended))
+        shown = [dict(zip(columns, row, strict=True)) for row in rows]
+        assert {row["onset_sec"]: row["video_sec"] for row in shown} == {895: 842, 1795: 1742, 2695: 2642}
+        assert all(row["video_from"] == str(row["video_sec"]) and row["video_no"].startswith("100") for row in shown)
+        assert _run(connection, peaks, _view(peaks, *RANGES["of a broadcast"], on_air))[1] == []
+
+
 @pytest.mark.parametrize(("minutes", "relation"), [(30, "chat_1s"), (12 * 60, "chat_60s"), (90 * 24 * 60, "chat_300s")])
 def test_the_range_chooses_the_relation(staged: Database, minutes: int, relation: str) -> None:
     if staged.edition != "timescaledb":

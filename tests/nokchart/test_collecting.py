@@ -14,15 +14,16 @@ from nokchart import collecting
 from nokchart.config import Config
 from simulator import Broadcast, Channel, Simulator
 from store.database import Database
-from tests.collector.studio import until
+from tests.collector.studio import fetch, until
 
 NAMES = {"events.jsonl", "collection_report.json"}
 
 
 @pytest.mark.parametrize("export_at_end", [True, False])
-async def test_the_files_are_made_at_the_end_unless_the_nightly_job_does(
-    plain_database: Database, tmp_path: Path, export_at_end: bool
+async def test_the_files_are_made_at_the_end_and_with_the_video_unless_the_nightly_job_does(
+    plain_database: Database, tmp_path: Path, export_at_end: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("collector.videos._EVERY_SEC", 0.1)
     channel = Channel("시험", [Broadcast(60, 3)])
     watchers: list[Watcher] = []
     ended: list[str] = []
@@ -48,6 +49,10 @@ async def test_the_files_are_made_at_the_end_unless_the_nightly_job_does(
                 )
             )
             await until(lambda: bool(ended), "the end")
+            await until(lambda: fetch(plain_database, "SELECT FROM video_part"), "the video")
+            if export_at_end:
+                newer = "SELECT FROM broadcast JOIN video_part USING (broadcast_id) WHERE exported_at >= updated_at"
+                await until(lambda: fetch(plain_database, newer), "files that are as new")
             watchers[0].stop.set()
     made = _names_in(tmp_path / "out")
     assert len(ended) == 1
