@@ -33,6 +33,7 @@ _EXPORT_LIMIT_SEC = 3600.0
 
 # A container is killed ten seconds after it was asked to stop.
 _PATIENCE_SEC = 5.0
+_LEAVE_SEC = 1.0
 
 
 async def collect(
@@ -112,7 +113,7 @@ async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
         yield
     finally:
         task.cancel()
-        await asyncio.wait({task}, timeout=_PATIENCE_SEC)
+        await asyncio.wait({task}, timeout=_LEAVE_SEC)
 
 
 def _metrics(watcher: Watcher, config: Config) -> AbstractAsyncContextManager[object]:
