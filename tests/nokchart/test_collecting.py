@@ -24,6 +24,7 @@ async def test_the_files_are_made_at_the_end_and_with_the_video_unless_the_night
     plain_database: Database, tmp_path: Path, export_at_end: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("collector.videos._EVERY_SEC", 0.1)
+    monkeypatch.setattr("collector.videos._APART_SEC", 0.0)
     channel = Channel("시험", [Broadcast(60, 3)])
     watchers: list[Watcher] = []
     ended: list[str] = []
