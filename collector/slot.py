@@ -15,9 +15,14 @@ from filelock import FileLock, Timeout
 
 from collector.snapshot import FILE_NAME
 from collector.spool import DEFAULT_LIMIT_BYTES, Spool
+from store.errors import NokchartError
 
 _MOST = 64  # collectors on one machine
 _PATIENCE_S = 10.0  # for another that starts at the same moment; it holds the lock for some renames
+
+
+class NoSlot(NokchartError):
+    """No folder of its own can be had for the collector."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +40,13 @@ def taken_slot(home: Path, database: str, spool_limit_bytes: int = DEFAULT_LIMIT
     """Holds a folder for as long as the block runs, and takes in what dead collectors' spools hold for this database.
 
     `database`: a name for it that can be a folder's: records wait for the database that they were meant for. OSError
-    where the folder cannot be made or written, or where another start does not end.
+    where the folder cannot be made or written; NoSlot where too many run here, or another one's start does not end.
     """
     home = home / "collector"
     home.mkdir(parents=True, exist_ok=True)
     with ExitStack() as held:
         # One at a time looks through the folders, so that none skips what another only looks into.
-        with FileLock(home / "lock", timeout=_PATIENCE_S):
+        with _turn(home / "lock"):
             folder = _free_folder(home, held)
             spool = Spool(folder / "spool" / database, spool_limit_bytes)
             held.callback(spool.close)
@@ -58,7 +63,16 @@ def _free_folder(home: Path, held: ExitStack) -> Path:
         with suppress(Timeout):
             held.enter_context(FileLock(folder / "lock", timeout=0))
             return folder
-    raise OSError(f"{_MOST} collectors run here already")
+    raise NoSlot(f"{_MOST} collectors run here already: give this one another `home`.")
+
+
+@contextmanager
+def _turn(path: Path) -> Iterator[None]:
+    try:
+        with FileLock(path, timeout=_PATIENCE_S):
+            yield
+    except Timeout as error:
+        raise NoSlot(f"Another collector is starting and does not get done: end it; it holds {path}.") from error
 
 
 def _take_in_the_dead(spool: Spool, home: Path, first: int, database: str) -> None:

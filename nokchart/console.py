@@ -13,6 +13,10 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+# SQLSTATE of a function, column or table that is not there. Who only reads does not migrate, and so may be newer.
+_NOT_OF_THIS_VERSION = {"42883", "42703", "42P01"}
+
+
 def one_sentence(command: Callable[P, R]) -> Callable[P, R]:
     """A command that ends with one sentence on stderr and exit code 2, and no traceback, where the user can help it."""
 
@@ -27,6 +31,11 @@ def one_sentence(command: Callable[P, R]) -> Callable[P, R]:
         except OSError as error:
             what = error.strerror or type(error).__name__
             complain(f"{error.filename}: {what}." if error.filename else f"{what}.")
+        except Exception as error:
+            # Not by its type: who needs no database should not wait for its driver to be imported.
+            if getattr(error, "sqlstate", None) not in _NOT_OF_THIS_VERSION:
+                raise
+            complain("The database's tables and views are not those of this NokChart: run `nokchart db migrate`.")
         raise typer.Exit(2)
 
     return wrapped

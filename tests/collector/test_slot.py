@@ -12,7 +12,7 @@ from threading import Barrier
 import pytest
 from filelock import FileLock
 
-from collector.slot import taken_slot
+from collector.slot import NoSlot, taken_slot
 from collector.snapshot import FILE_NAME
 from tests.collector.test_spool import drained
 from tests.collector.test_writer import some
@@ -55,8 +55,16 @@ def test_a_start_waits_for_another_but_not_for_ever(tmp_path: Path, monkeypatch:
                 waiting.result(0.3)
         assert waiting.result(20) == "1"
     monkeypatch.setattr("collector.slot._PATIENCE_S", 0.1)
-    with other, pytest.raises(OSError, match="lock"):
+    with other, pytest.raises(NoSlot, match=r"starting.*lock"):
         folder_taken()
+
+
+def test_too_many_are_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("collector.slot._MOST", 1)
+    with taken_slot(tmp_path, "db"), pytest.raises(NoSlot, match="1 collectors run here already"):
+        taken_slot(tmp_path, "db").__enter__()
+    with taken_slot(tmp_path, "db") as slot:
+        assert slot.folder.name == "1"
 
 
 def test_records_wait_for_the_database_that_they_were_meant_for(tmp_path: Path) -> None:

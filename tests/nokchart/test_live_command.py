@@ -260,3 +260,15 @@ def test_a_database_without_tables_is_not_touched(plain_database: Database) -> N
     with plain_database.connect() as connection:
         connection.execute("DROP TABLE alembic_version")
     assert "no tables of NokChart" in run("live", "--once").stderr
+
+
+@pytest.mark.usefixtures("environment")
+def test_views_of_another_version_are_told_as_such(plain_database: Database) -> None:
+    """Who only reads does not renew them: the program may be newer than the last `nokchart db migrate`."""
+    with plain_database.connect() as connection:
+        connection.execute("ALTER FUNCTION surge_peaks RENAME TO surges")
+    result = run("live", "--once")
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "nokchart: The database's tables and views are not those of this NokChart: run `nokchart db migrate`.\n"
+    )
