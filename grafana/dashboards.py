@@ -67,7 +67,7 @@ def _health(say: Say) -> dashboard.Dashboard:
     made = _dashboard("health", say("녹차트 · 수집 상태", "NokChart · Collection health"), health(say), say)
     made.description(say("수집한 것을 믿어도 되는지.", "Whether what was collected can be trusted."))
     made.time("now-24h", "now").refresh("30s")
-    made.with_variable(channel_variable(say, several=True))
+    made.with_variable(channel_variable(say, several=True)).with_variable(language_variable(say))
     return made.annotation(annotation(say("공백", "Gaps"), "annotate_gaps", VERMILION))
 
 

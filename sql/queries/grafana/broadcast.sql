@@ -438,7 +438,7 @@ ORDER BY time;
 SELECT
     m.from_ts AS time,
     least(coalesce(m.to_ts, b.closed_at, now()), now()) AS timeend,
-    m.cause AS text,
+    cause_text(m.cause, ${language:sqlstring}) AS text,
     'gap' AS tags
 FROM gap AS m
 INNER JOIN broadcast AS b ON m.broadcast_id = b.broadcast_id

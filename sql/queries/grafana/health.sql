@@ -103,7 +103,7 @@ SELECT
     coalesce(c.name, c.channel_id) AS channel,
     extract(EPOCH FROM least(coalesce(m.to_ts, b.closed_at, now()), now()) - m.from_ts)::double precision
         AS missing_sec,
-    m.cause,
+    cause_text(m.cause, ${language:sqlstring}) AS cause,
     CASE WHEN m.repaired_at IS NOT NULL THEN 'repaired' WHEN m.to_ts IS NULL THEN 'open' ELSE 'missing' END AS state,
     b.channel_id,
     b.stream_id,
@@ -123,7 +123,7 @@ LIMIT 100;
 -- Bars: seconds that were not collected, by cause, where their gap began.
 SELECT
     date_bin($__interval_ms * INTERVAL '1 millisecond', m.from_ts, '2000-01-03 00:00:00+09') AS time,
-    m.cause,
+    cause_text(m.cause, ${language:sqlstring}) AS cause,
     sum(extract(EPOCH FROM least(coalesce(m.to_ts, b.closed_at, now()), now()) - m.from_ts))::double precision AS value
 FROM gap AS m
 INNER JOIN broadcast AS b ON m.broadcast_id = b.broadcast_id
@@ -138,7 +138,7 @@ ORDER BY 1, 2;
 -- Bars: connections that ended while the broadcast went on, by cause.
 SELECT
     date_bin($__interval_ms * INTERVAL '1 millisecond', k.disconnected_at, '2000-01-03 00:00:00+09') AS time,
-    coalesce(k.cause, 'unknown') AS cause,
+    cause_text(coalesce(k.cause, 'unknown'), ${language:sqlstring}) AS cause,
     count(*)::double precision AS value
 FROM connection AS k
 INNER JOIN broadcast AS b ON k.broadcast_id = b.broadcast_id

@@ -143,7 +143,7 @@ WITH missing AS (
 SELECT
     from_ts AS time,
     to_ts AS timeend,
-    channel || ': ' || cause AS text,
+    channel || ': ' || cause_text(cause, ${language:sqlstring}) AS text,
     channel AS tags
 FROM missing
 ORDER BY to_ts - from_ts DESC

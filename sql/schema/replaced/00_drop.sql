@@ -9,6 +9,8 @@ DROP FUNCTION IF EXISTS count_broadcast;
 
 DROP FUNCTION IF EXISTS kept_since;
 
+DROP FUNCTION IF EXISTS cause_text;
+
 DROP FUNCTION IF EXISTS reasons_text;
 
 DROP FUNCTION IF EXISTS video_url;
