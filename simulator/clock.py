@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from datetime import UTC, datetime, timedelta, timezone
+
+# Simulated time passes in steps of at most this, in real seconds: see Clock.run.
+_STEP_SEC = 0.1
+_TICK_SEC = 0.02
 
 KST = timezone(timedelta(hours=9), "KST")
 
@@ -35,10 +40,12 @@ class Clock:
         self.zero = datetime.fromtimestamp(int(time.time() - head_start), UTC)
         self._started: float | None = None
         self._ahead_sec = 0.0
+        self._passed_sec = 0.0  # real seconds until the last tick, without those in which the process stood still
+        self._ticked = 0.0
 
     def start(self) -> None:
         """Let simulated time begin to pass."""
-        self._started = time.monotonic()
+        self._started = self._ticked = time.monotonic()
         if self.speed == 1.0:
             # In real time dates are the wall's, to the millisecond: a bench takes a message's age from them. What has
             # passed of the first second is played at once.
@@ -46,7 +53,24 @@ class Clock:
 
     def now_sec(self) -> float:
         """Simulated seconds since the start (0.0 before it)."""
-        return 0.0 if self._started is None else self.real_sec() * self.speed + self._ahead_sec
+        if self._started is None:
+            return 0.0
+        if self.speed == 1.0:
+            return self.real_sec() + self._ahead_sec
+        return (self._passed_sec + min(time.monotonic() - self._ticked, _STEP_SEC)) * self.speed
+
+    async def run(self) -> None:
+        """Keep simulated time from leaping, for as long as this runs.
+
+        A machine that is busy elsewhere may stand still for a second. Played at twenty times the speed that would be
+        twenty seconds of a broadcast at once, in which no client could have done anything. In real time dates are the
+        wall's, and there is no leap to speak of.
+        """
+        while self.speed != 1.0:
+            now = time.monotonic()
+            self._passed_sec += min(now - self._ticked, _STEP_SEC)
+            self._ticked = now
+            await asyncio.sleep(_TICK_SEC)
 
     def real_sec(self) -> float:
         """Real seconds since the start (0.0 before it)."""

@@ -102,14 +102,15 @@ class Simulator:
             raise
         self.port = self._runner.addresses[0][1]
         self._clock.start()
+        self._ticking = asyncio.create_task(self._clock.run())
         self._plays = [asyncio.create_task(stage.play()) for stage in self._stages.values()]
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for play in self._plays:
-            play.cancel()
+        for task in (self._ticking, *self._plays):
+            task.cancel()
         results = await asyncio.gather(*self._plays, return_exceptions=True)
         for visitor in list(self._visitors):
             visitor.close(1001, "going away", cause="shutdown")

@@ -107,7 +107,7 @@ class Stage:
     async def play(self) -> None:
         """Run the channel's whole timeline; returns when the last entry has been played."""
         for number, (second, _, act) in enumerate(self._timeline()):
-            if second > self.clock.now_sec():
+            while second > self.clock.now_sec():
                 self.flush()
                 # At least a tick, so that entries a few milliseconds apart share a frame.
                 await asyncio.sleep(max(TICK_SEC, self.clock.real_until(second)))

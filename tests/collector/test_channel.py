@@ -34,7 +34,7 @@ from tests.collector.studio import (
 POLL_SEC = 0.2
 SPEED = 10.0
 ONE: dict[str, Any] = {"blind_share": 0, "quiet_start_sec": 8, "quiet_rate": 0}
-HEARTBEAT = Heartbeat(ping_after=0.4, dead_after=0.8)
+HEARTBEAT = Heartbeat(ping_after=1.0, dead_after=2.5)
 
 
 def show(
@@ -78,7 +78,7 @@ DATELESS = show(
     Fault(0, "patch", omit=["openDate"], endpoint="live", polls=9_999), name="영영", duration_sec=40, quiet_start_sec=20
 )
 ADULT = show(name="성인", adult=True, duration_sec=10)
-DEAF = show(Fault(12, "half_open"), name="먹통", duration_sec=40)
+DEAF = show(Fault(12, "half_open"), name="먹통", duration_sec=60, base_rate=2)
 
 SCHEDULE = [NOTICED, DOUBTED, DENIED, FOLLOWED, *MOVED.values(), UNDATED, UNKNOWN, ONCE_DATELESS, DATELESS, ADULT, DEAF]
 
@@ -215,7 +215,7 @@ def test_an_adult_broadcast_without_a_login_is_watched_without_its_chat(played: 
 
 def test_a_half_open_socket_is_given_up_and_refilled(played: Played) -> None:
     played.assert_complete(DEAF)
-    assert causes(played.database, DEAF.channel_id)[0] == "silent for 0.8 s"
+    assert causes(played.database, DEAF.channel_id)[0] == "silent for 2.5 s"
     connections = "connection AS c JOIN broadcast AS b USING (broadcast_id)"
     assert played.rows(DEAF, "c.refilled > 0", connections, "c.connected_at")[-1] == (True,)
 

@@ -30,7 +30,7 @@ async def test_killed_fifty_times_in_a_row(plain_database: Database, tmp_path: P
 
     Of the quiet channel and the lively one the recent chat reaches back over any outage, of the busy one over none.
     """
-    dice, sec = random.Random(50), 38 * SPEED
+    dice, sec = random.Random(50), 46 * SPEED
     quiet = show(name="조용", duration_sec=sec, base_rate=4 / SPEED, quiet_start_sec=0)
     lively = show(name="활발", duration_sec=sec, base_rate=10 / SPEED, quiet_start_sec=0)
     channels = [quiet, lively, busy(SPEED, "수난", sec)]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
 
 import pytest
 
@@ -77,3 +79,20 @@ def test_broadcasts_open_at_whole_seconds_one_after_the_other() -> None:
     assert channel.span_sec() == 39
     assert Channel("a", [], [Fault(50, "drop")]).span_sec() == 50
     assert len(bytes.fromhex(channel.channel_id)) == 16
+
+
+async def test_a_process_that_stands_still_lets_no_time_pass() -> None:
+    """Or a client would find that minutes of a broadcast have passed, in which it could have done nothing."""
+    channel = Channel("멈춤", [Broadcast(4000, 1.0)])
+    async with Simulator([channel], speed=100) as chzzk:
+
+        def passed() -> float:
+            return chzzk.progress(channel.channel_id).simulated_sec
+
+        await asyncio.sleep(0.1)
+        before = passed()
+        time.sleep(1.0)  # noqa: ASYNC251 - this is the stand-still
+        assert passed() - before <= 10.0  # a tenth of a second
+        async with asyncio.timeout(20):
+            while passed() - before < 20:  # and goes on
+                await asyncio.sleep(0.01)
