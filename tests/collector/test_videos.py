@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psycopg
 import pytest
 
 from collector.chzzk.api import ChzzkApi
 from collector.chzzk.videos import ChatPage, Said, chat_page, published_since, video
 from collector.videos import VideoFinder
-from simulator import Broadcast, Channel, Fault, Simulator
+from simulator import Broadcast, Channel, Fault, SentItem, Simulator
 from store.database import Database, DatabaseUnavailable
 from store.pool import PatientPool
-from tests.collector.studio import collecting, endpoints, fetch, until
+from tests.analytics.sample import add_broadcast
+from tests.collector.studio import endpoints, fetch, until
 from tests.collector.test_api import saying
 
 QUIET: dict[str, Any] = {"donations_per_min": 0.0, "channel_events_per_min": 0.0}
@@ -46,13 +48,33 @@ async def finding(chzzk: Simulator, database: Database, channels: Sequence[Chann
 
 
 @asynccontextmanager
-async def collected(database: Database, *channels: Channel, speed: float = 40) -> AsyncIterator[Simulator]:
-    """A Chzzk whose broadcasts are over and stored."""
-    ids = [channel.channel_id for channel in channels]
-    async with Simulator(list(channels), speed=speed) as chzzk:
-        async with collecting(chzzk, database, ids) as work:
-            await until(lambda: len(work.ended) == sum(len(channel.broadcasts) for channel in channels), "the ends")
+async def aired(database: Database, *channels: Channel) -> AsyncIterator[Simulator]:
+    """A Chzzk whose broadcasts are over, and a database that has what was sent."""
+    async with Simulator(list(channels), speed=200) as chzzk:
+        await chzzk.wait_finished()
+        with database.connect() as connection:
+            for channel in channels:
+                store(connection, channel, chzzk.sent(channel.channel_id))
         yield chzzk
+
+
+def store(connection: psycopg.Connection[Any], channel: Channel, items: Sequence[SentItem]) -> None:
+    """As the collector would, as far as videos go."""
+    for number, broadcast in enumerate(channel.broadcasts):
+        of_broadcast = [item for item in items if item.broadcast == number]
+        opened_at = of_broadcast[0].open_date
+        broadcast_id = add_broadcast(
+            connection,
+            channel_id=channel.channel_id,
+            opened_at=opened_at,
+            closed_at=opened_at + timedelta(seconds=broadcast.duration_sec),
+        )
+        for key, item in enumerate(of_broadcast):
+            connection.execute(
+                "INSERT INTO event (ts, broadcast_id, kind, event_key, content, source) "
+                "VALUES (to_timestamp(%s / 1000.0), %s, 'chat', %s, %s, 'live')",
+                (item.time_ms, broadcast_id, key, item.text),
+            )
 
 
 def rows(database: Database, channel: Channel) -> list[tuple[int, float, float, float]]:
@@ -71,7 +93,7 @@ async def test_every_message_is_found_in_its_video(plain_database: Database) -> 
     """What is left of the chat is where the video's own chat has it; what was cut out is where the video goes on."""
     cut = Channel("잘린", [Broadcast(160, 5.0, video_cuts=((40, 20), (100, 15)), video_delay_ms=2_340, **QUIET)])
     whole = Channel("온전한", [Broadcast(60, 5.0, **QUIET)])
-    async with collected(plain_database, cut, whole) as chzzk, finding(chzzk, plain_database, [cut, whole]) as work:
+    async with aired(plain_database, cut, whole) as chzzk, finding(chzzk, plain_database, [cut, whole]) as work:
         before = fetch(plain_database, "SELECT stream_id, updated_at FROM broadcast ORDER BY 1")
         assert await work.finder.look() == 2
         after = fetch(plain_database, "SELECT stream_id, updated_at FROM broadcast ORDER BY 1")
@@ -109,7 +131,7 @@ async def test_every_message_is_found_in_its_video(plain_database: Database) -> 
 
 async def test_what_is_no_video_of_ours_is_asked_about_once(plain_database: Database) -> None:
     channel = Channel("둘", [Broadcast(20, 5.0, **QUIET), Broadcast(20, 5.0, **QUIET)])
-    async with collected(plain_database, channel) as chzzk, finding(chzzk, plain_database, [channel]) as work:
+    async with aired(plain_database, channel) as chzzk, finding(chzzk, plain_database, [channel]) as work:
         with plain_database.connect() as connection:
             connection.execute("UPDATE broadcast SET opened_at = opened_at + INTERVAL '7 seconds'")
         for _ in range(3):
@@ -133,7 +155,7 @@ async def test_it_goes_on_whatever_goes_wrong(plain_database: Database, monkeypa
         Fault(1, "http_status", code=404, endpoint="video-chats"),
     ]
     channel = Channel("말썽", [Broadcast(20, 5.0, **QUIET)], faults)
-    async with collected(plain_database, channel) as chzzk, finding(chzzk, plain_database, [channel]) as work:
+    async with aired(plain_database, channel) as chzzk, finding(chzzk, plain_database, [channel]) as work:
         running = asyncio.create_task(work.finder.run())
         await until(lambda: rows(plain_database, channel), "the video")
         statuses = [request.status for request in chzzk.requests if request.endpoint.startswith("video")]
@@ -157,7 +179,7 @@ async def test_a_database_that_is_away_is_waited_for(plain_database: Database) -
         return plain_database
 
     async with (
-        collected(plain_database, channel) as chzzk,
+        aired(plain_database, channel) as chzzk,
         ChzzkApi(endpoints(chzzk)) as api,
         PatientPool(reach) as pool,
     ):
@@ -213,7 +235,7 @@ async def test_a_chat_that_tells_nothing_is_left_alone_for_an_hour(
 ) -> None:
     lies = Fault(1, "patch", fields=fields, endpoint="video-chats", polls=1000)
     channel = Channel("거짓", [Broadcast(20, 5.0, **QUIET)], [lies])
-    async with collected(plain_database, channel) as chzzk, finding(chzzk, plain_database, [channel]) as work:
+    async with aired(plain_database, channel) as chzzk, finding(chzzk, plain_database, [channel]) as work:
         for _ in range(2):
             assert await work.finder.look() == 0
         assert [request.endpoint for request in chzzk.requests].count("video-chats") <= asked
@@ -222,7 +244,7 @@ async def test_a_chat_that_tells_nothing_is_left_alone_for_an_hour(
 
 async def test_a_chat_that_jumps_about_is_given_up(plain_database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     channel = Channel("뛰는", [Broadcast(20, 5.0, **QUIET)])
-    async with collected(plain_database, channel) as chzzk, finding(chzzk, plain_database, [channel]) as work:
+    async with aired(plain_database, channel) as chzzk, finding(chzzk, plain_database, [channel]) as work:
 
         async def page(api: ChzzkApi, number: int, from_ms: int) -> ChatPage:
             asked.append(from_ms)

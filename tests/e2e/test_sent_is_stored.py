@@ -112,8 +112,8 @@ async def test_sent_is_stored(database: Database) -> None:
     # A socket that went deaf is noticed before the recent chat has forgotten what it missed.
     impatient = quick(heartbeat=Heartbeat(ping_after=0.5, dead_after=1.2, handshake=5.0))
     (haunted,) = await play(database, [HAUNTED_CHANNEL], impatient)
-    # A server of its own: a handshake is refused before anybody knows whose it is. And after the others: the TimescaleDB
-    # of tests has one backend, which two writers would fight for.
+    # A server of its own: a handshake is refused before anybody knows whose it is. And one after the other: the
+    # TimescaleDB of tests has one backend, which two writers would fight for.
     (cut,) = await play(database, [CUT_CHANNEL], quick(backoff=Steady))
     everything_that_was_said(database, BUSY_CHANNEL, busy)
     everything_that_was_said(database, QUIET_CHANNEL, quiet)

@@ -93,6 +93,5 @@ async def test_a_process_that_stands_still_lets_no_time_pass() -> None:
         before = passed()
         time.sleep(1.0)  # noqa: ASYNC251 - this is the stand-still
         assert passed() - before <= 10.0  # a tenth of a second
-        async with asyncio.timeout(20):
-            while passed() - before < 20:  # and goes on
-                await asyncio.sleep(0.01)
+        await asyncio.sleep(0.3)
+        assert passed() - before > 10.0  # and it goes on
