@@ -56,7 +56,8 @@ class VideoFinder:
         self._pool = pool
         self._channels = channels
         self._on_found = on_found
-        self._not_before: dict[int, float] = {}  # of videos that are none of ours, or not ready: time.monotonic()
+        self._openings: dict[int, datetime | None] = {}  # of the videos that were asked about
+        self._not_before: dict[int, float] = {}  # of those that could not be used: time.monotonic()
 
     async def run(self) -> None:
         """Looks again and again until it is cancelled; raises nothing else."""
@@ -81,11 +82,16 @@ class VideoFinder:
         for channel_id, wanted in openings.items():
             try:
                 numbers = await self._slowly(published_since(self._api, channel_id, min(wanted)))
-                seen.update(numbers)
-                for number in numbers:
-                    found += await self._look_at(channel_id, number, wanted)
             except ChzzkUnavailable as error:
                 log.info("videos not told", channel_id=channel_id, error=str(error))
+                continue
+            seen.update(numbers)
+            for number in numbers:
+                try:
+                    found += await self._look_at(channel_id, number, wanted)
+                except ChzzkUnavailable as error:
+                    log.info("video not told", channel_id=channel_id, video_no=number, error=str(error))
+        self._openings = {number: opened_at for number, opened_at in self._openings.items() if number in seen}
         self._not_before = {number: until for number, until in self._not_before.items() if number in seen}
         return found
 
@@ -93,10 +99,13 @@ class VideoFinder:
         """Whether it was a broadcast's video, and now is known as that."""
         if self._not_before.get(number, 0.0) > time.monotonic():
             return False
+        if number in self._openings and self._openings[number] not in wanted:
+            return False
         self._not_before[number] = time.monotonic() + _AGAIN_SEC
         one = await self._slowly(video(self._api, number))
+        self._openings[number] = one.opened_at
         if one.opened_at is None or one.opened_at not in wanted:
-            self._not_before[number] = float("inf")
+            del self._not_before[number]  # of a broadcast whose end has not been noticed yet, perhaps
             return False
         parts = await parts_of(self._pages(number), one.duration_ms)
         opened_ms = one.opened_at.timestamp() * 1000

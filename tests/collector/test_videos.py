@@ -146,6 +146,29 @@ async def test_what_is_no_video_of_ours_is_asked_about_once(plain_database: Data
         assert [request.endpoint for request in chzzk.requests].count("videos") == 3
 
 
+async def test_a_video_that_is_there_before_the_end_was_noticed(plain_database: Database) -> None:
+    channel = Channel("둘", [Broadcast(20, 5.0, **QUIET), Broadcast(20, 5.0, **QUIET)])
+    async with aired(plain_database, channel) as chzzk, finding(chzzk, plain_database, [channel]) as work:
+        latest = "opened_at = (SELECT max(opened_at) FROM broadcast)"
+        with plain_database.connect() as connection:
+            connection.execute(f"UPDATE broadcast SET closed_at = NULL WHERE {latest}")  # noqa: S608
+        assert await work.finder.look() == 1
+        with plain_database.connect() as connection:
+            connection.execute(f"UPDATE broadcast SET closed_at = now() WHERE {latest}")  # noqa: S608
+        assert await work.finder.look() == 1
+        assert len({row[0] for row in rows(plain_database, channel)}) == 2
+
+
+async def test_one_video_that_nobody_tells_of_keeps_no_other_from_being_found(plain_database: Database) -> None:
+    fault = Fault(1, "http_status", code=403, endpoint="video")
+    channel = Channel("둘", [Broadcast(20, 5.0, **QUIET), Broadcast(20, 5.0, **QUIET)], [fault])
+    async with aired(plain_database, channel) as chzzk, finding(chzzk, plain_database, [channel]) as work:
+        assert await work.finder.look() == 1
+        asked = [request.status for request in chzzk.requests if request.endpoint == "video"]
+        assert asked == [403, 200]
+        assert await work.finder.look() == 0  # not for an hour
+
+
 async def test_it_goes_on_whatever_goes_wrong(plain_database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("collector.videos._AGAIN_SEC", 0.0)
     faults = [
