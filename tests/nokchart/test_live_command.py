@@ -10,6 +10,7 @@ import subprocess
 import sys
 import termios
 import time
+from codecs import getincrementaldecoder
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -37,6 +38,7 @@ class Screen:
         termios.tcsetwinsize(self.slave, (24, 80))
         self.before = termios.tcgetattr(self.slave)
         self.text = ""
+        self._decoder = getincrementaldecoder("utf-8")("replace")
         shell = [] if script is None else ["sh", "-c", script, "sh"]
         self.process = subprocess.Popen(
             [*shell, sys.executable, "-m", "nokchart", "live", "--interval", "0.5", "--language", "en"],
@@ -57,18 +59,23 @@ class Screen:
         assert "Traceback" not in self.text
         self.text = self.text[self.text.rindex(words) + len(words) :]
 
-    def read(self) -> None:
-        if select.select([self.master], [], [], 0.2)[0]:
-            with suppress(OSError):
-                drawn = os.read(self.master, 65_536).decode(errors="replace")
-                self.text += re.sub(r"\x1b\[[0-9;]*m", "", drawn)
+    def read(self) -> bool:
+        """Takes in what was drawn, of which a part may come as any number of bytes. Returns whether there was any."""
+        if not select.select([self.master], [], [], 0.2)[0]:
+            return False
+        with suppress(OSError):
+            drawn = self._decoder.decode(os.read(self.master, 65_536))
+            self.text = re.sub(r"\x1b\[[0-9;]*m", "", self.text + drawn)
+            return True
+        return False
 
     def ended(self) -> int:
         """Waits for the end. Returns the exit code; the terminal has to be as it was."""
         end = time.monotonic() + 15
         while self.process.poll() is None and time.monotonic() < end:
             self.read()
-        self.read()
+        while self.read():
+            pass
         assert "\x1b[?1049l" in self.text  # the other screen is left
         assert "\x1b[?25h" in self.text  # the cursor is back
         assert termios.tcgetattr(self.slave) == self.before
