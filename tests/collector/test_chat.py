@@ -173,15 +173,16 @@ async def test_more_channels_at_once_than_aiohttp_lets_in_by_default() -> None:
 async def test_pings_are_answered_and_silence_is_answered_with_a_ping() -> None:
     channel = Channel("시험", [Broadcast(600, 0, channel_events_per_min=0)])
     async with (
-        Simulator([channel], ping_interval_sec=0.3, silence_limit_sec=1.0) as chzzk,
+        Simulator([channel], ping_interval_sec=0.5, silence_limit_sec=2.0) as chzzk,
         ChzzkApi(endpoints(chzzk)) as api,
     ):
         chat = (await api.live_status(channel.channel_id)).chat_channel_id or ""
-        # Its pings are answered: a client that said nothing for a second would be dropped.
+        # Its pings are answered: a client that said nothing for two seconds would be dropped.
         polite = Reader(await ChatSocket.open(api, chat, await api.access_token(chat), Heartbeat()))
         # It pings itself, and the pongs keep it alive far longer than `dead_after`.
-        lively = Reader(await ChatSocket.open(api, chat, await api.access_token(chat), QUICK))
-        await asyncio.sleep(1.6)
+        patient = Heartbeat(ping_after=0.3, dead_after=2.0)
+        lively = Reader(await ChatSocket.open(api, chat, await api.access_token(chat), patient))
+        await asyncio.sleep(4.5)
         assert not polite.task.done()
         assert not lively.task.done()
         polite.task.cancel()

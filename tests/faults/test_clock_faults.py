@@ -14,10 +14,10 @@ from collector.health import problems
 from collector.snapshot import Snapshot
 from simulator import Fault, Simulator
 from store.database import Database
+from tests.collector.standstill import standstills
 from tests.collector.studio import PATIENCE_SEC, causes, collecting, fetch, quick, stored_items, until
 from tests.faults.clock import WallClock
 from tests.faults.play import assert_complete, attempts, show
-from tests.faults.standstill import standstills
 
 HOUR_SEC = 3600.0
 
